@@ -1,0 +1,14 @@
+//! The custom resources and the settings of the operator, as data and pure functions.
+//!
+//! **Invariant:** nothing here knows a Kubernetes client, an async runtime or the clock.
+//! Custom resources arrive as raw JSON and leave as raw JSON with only what changed, so that fields
+//! of a newer version survive (rule 6 of ARCHITECTURE.md).
+
+pub mod annotation;
+pub mod instrumentation;
+pub mod language;
+pub mod settings;
+
+pub use instrumentation::Instrumentation;
+pub use language::Language;
+pub use settings::Settings;

@@ -1,0 +1,25 @@
+//! What should happen to this pod? The pure engine of auto-instrumentation.
+//!
+//! The way of a pod:
+//!
+//! 1. [`Request::read`]: annotations of pod and Namespace → what is asked for. `None`: nothing, leave the pod alone.
+//! 2. [`needs`]: which objects of the cluster must be looked up before a decision is possible.
+//! 3. [`plan`]: pod, request and [`Facts`] → [`Decision`]: one [`Verdict`] for each requested language and
+//!    container, and the JSON patch.
+//!
+//! The webhook, `otel-operator inject`, `diff` and `explain` all walk this way; they differ only in where the
+//! facts come from.
+//!
+//! **Invariant:** no client, no async, no clock. The same input gives the same output.
+
+pub mod facts;
+pub mod plan;
+pub mod pod;
+pub mod request;
+pub mod verdict;
+
+pub use facts::{Candidates, Existence, Facts, Namespace, Needs, OwnerLookup, needs};
+pub use plan::{Decision, plan};
+pub use pod::{Metadata, OwnerReference, Pod};
+pub use request::{Asked, LanguageRequest, Request};
+pub use verdict::{Reason, Verdict};

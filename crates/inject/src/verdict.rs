@@ -1,0 +1,217 @@
+//! The reasons a decision can have: one enum from which the command line, warnings, metrics, logs and documents
+//! take their words.
+
+use api::Language;
+
+/// Why a language was or was not injected into a container. The names are stable: they are metric labels and
+/// part of the verdict annotation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// The language was injected.
+    Injected,
+    /// The pod was injected before; injecting again changes nothing.
+    AlreadyInjected,
+    /// The annotation asks for a language that does not exist.
+    UnknownLanguage,
+    /// The language is switched off by the operator's flags.
+    LanguageDisabled,
+    /// The value is `true` and the namespace has no Instrumentation.
+    NoInstrumentation,
+    /// The value is `true` and the namespace has several Instrumentations.
+    SeveralInstrumentations,
+    /// The named Instrumentation does not exist.
+    InstrumentationNotFound,
+    /// Instrumentations could not be read, or the one found could not be understood.
+    InstrumentationUnreadable,
+    /// The Namespace of the pod could not be read.
+    NamespaceNotFound,
+    /// A container-names annotation holds characters that cannot be in a list of names.
+    InvalidContainerNames,
+    /// Several languages are requested and at least one of them names no container.
+    ContainerNamesMissing,
+    /// A container is listed twice for one language.
+    DuplicateContainerNames,
+    /// No container of this name is in the pod.
+    ContainerNotFound,
+    /// The language cannot instrument an init container.
+    InitContainerNotSupported,
+    /// The Secret or ConfigMap with certificates does not exist in the pod's namespace.
+    CertificateObjectMissing,
+    /// The container takes a variable that injection must extend from a source that injection cannot extend.
+    VariableFromSource,
+    /// The platform or runtime annotation has a value that the agent image has no files for.
+    UnsupportedPlatform,
+    /// `OTEL_DOTNET_AUTO_HOME` is set already: the application brings its own .NET agent.
+    AgentAlreadyConfigured,
+    /// Another CLR profiler is configured.
+    OtherProfiler,
+    /// The Go agent was given no executable.
+    GoExecutableMissing,
+    /// The Go agent instruments exactly one container and several are asked for.
+    GoSeveralContainers,
+    /// The pod forbids the shared process namespace that the Go agent needs.
+    GoSharedProcessNamespace,
+    /// The namespace enforces a Pod Security level that refuses what injection would add.
+    PodSecurity,
+    /// Another web server of the pod was injected already, and the agents' containers and volumes have fixed names.
+    WebServerTaken,
+    /// Something in the pod has the name or mount path that injection needs.
+    NameCollision,
+    /// The Instrumentation holds a value that the API server would refuse in the pod.
+    InvalidInstrumentation,
+    /// The pod runs where the agents cannot (Windows, a mirror of a static pod).
+    UnsupportedPod,
+    /// The pod has no regular container.
+    NoContainers,
+    /// The decision took longer than the webhook's deadline.
+    DeadlineExceeded,
+    /// The pod in the request could not be understood.
+    PodUnreadable,
+}
+
+impl Reason {
+    /// Every reason, in the order of the documentation.
+    pub const ALL: [Reason; 30] = [
+        Reason::Injected,
+        Reason::AlreadyInjected,
+        Reason::UnknownLanguage,
+        Reason::LanguageDisabled,
+        Reason::NoInstrumentation,
+        Reason::SeveralInstrumentations,
+        Reason::InstrumentationNotFound,
+        Reason::InstrumentationUnreadable,
+        Reason::NamespaceNotFound,
+        Reason::InvalidContainerNames,
+        Reason::ContainerNamesMissing,
+        Reason::DuplicateContainerNames,
+        Reason::ContainerNotFound,
+        Reason::InitContainerNotSupported,
+        Reason::CertificateObjectMissing,
+        Reason::VariableFromSource,
+        Reason::UnsupportedPlatform,
+        Reason::AgentAlreadyConfigured,
+        Reason::OtherProfiler,
+        Reason::GoExecutableMissing,
+        Reason::GoSeveralContainers,
+        Reason::GoSharedProcessNamespace,
+        Reason::PodSecurity,
+        Reason::WebServerTaken,
+        Reason::NameCollision,
+        Reason::InvalidInstrumentation,
+        Reason::UnsupportedPod,
+        Reason::NoContainers,
+        Reason::DeadlineExceeded,
+        Reason::PodUnreadable,
+    ];
+
+    /// The reason's code, for example `InstrumentationNotFound`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Reason::Injected => "Injected",
+            Reason::AlreadyInjected => "AlreadyInjected",
+            Reason::UnknownLanguage => "UnknownLanguage",
+            Reason::LanguageDisabled => "LanguageDisabled",
+            Reason::NoInstrumentation => "NoInstrumentation",
+            Reason::SeveralInstrumentations => "SeveralInstrumentations",
+            Reason::InstrumentationNotFound => "InstrumentationNotFound",
+            Reason::InstrumentationUnreadable => "InstrumentationUnreadable",
+            Reason::NamespaceNotFound => "NamespaceNotFound",
+            Reason::InvalidContainerNames => "InvalidContainerNames",
+            Reason::ContainerNamesMissing => "ContainerNamesMissing",
+            Reason::DuplicateContainerNames => "DuplicateContainerNames",
+            Reason::ContainerNotFound => "ContainerNotFound",
+            Reason::InitContainerNotSupported => "InitContainerNotSupported",
+            Reason::CertificateObjectMissing => "CertificateObjectMissing",
+            Reason::VariableFromSource => "VariableFromSource",
+            Reason::UnsupportedPlatform => "UnsupportedPlatform",
+            Reason::AgentAlreadyConfigured => "AgentAlreadyConfigured",
+            Reason::OtherProfiler => "OtherProfiler",
+            Reason::GoExecutableMissing => "GoExecutableMissing",
+            Reason::GoSeveralContainers => "GoSeveralContainers",
+            Reason::GoSharedProcessNamespace => "GoSharedProcessNamespace",
+            Reason::PodSecurity => "PodSecurity",
+            Reason::WebServerTaken => "WebServerTaken",
+            Reason::NameCollision => "NameCollision",
+            Reason::InvalidInstrumentation => "InvalidInstrumentation",
+            Reason::UnsupportedPod => "UnsupportedPod",
+            Reason::NoContainers => "NoContainers",
+            Reason::DeadlineExceeded => "DeadlineExceeded",
+            Reason::PodUnreadable => "PodUnreadable",
+        }
+    }
+
+    /// The reason with this code.
+    pub fn from_code(code: &str) -> Option<Reason> {
+        Reason::ALL.into_iter().find(|r| r.code() == code)
+    }
+
+    /// Whether the reference operator answers such a request with `status.code` 500 (spec 2.3).
+    pub fn is_request_error(self) -> bool {
+        matches!(
+            self,
+            Reason::NoInstrumentation
+                | Reason::SeveralInstrumentations
+                | Reason::InstrumentationNotFound
+                | Reason::InstrumentationUnreadable
+                | Reason::NamespaceNotFound
+                | Reason::InvalidContainerNames
+                | Reason::CertificateObjectMissing
+        )
+    }
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+/// What was decided for one requested language and one container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The language; none when the whole pod was declined before a language mattered, or for an unknown language.
+    pub language: Option<Language>,
+    /// The container; none when the language was declined before containers were looked at.
+    pub container: Option<String>,
+    /// The reason code.
+    pub reason: Reason,
+    /// What happened, in one sentence. Messages of the reference operator come first, verbatim.
+    pub message: String,
+    /// What the user can do about it; empty when nothing needs to be done.
+    pub fix: String,
+    /// The Instrumentation that was chosen.
+    pub instrumentation: Option<Source>,
+    /// Things worth knowing that changed nothing about the decision.
+    pub notes: Vec<String>,
+}
+
+/// The Instrumentation behind a verdict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Namespace; empty for the static Instrumentation of the configuration file.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// Generation at the time of the decision; 0 when it came from a file.
+    pub generation: i64,
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.namespace.as_str() {
+            "" => write!(f, "{}", self.name),
+            namespace => write!(f, "{namespace}/{}", self.name),
+        }
+    }
+}
+
+impl Verdict {
+    /// Message and fix in one text: `<message>; <fix>`.
+    pub fn text(&self) -> String {
+        match (self.message.is_empty(), self.fix.is_empty()) {
+            (_, true) => self.message.clone(),
+            (true, _) => self.fix.clone(),
+            _ => format!("{}; {}", self.message, self.fix),
+        }
+    }
+}
