@@ -199,6 +199,9 @@ mod tests {
         for language in Language::ALL {
             assert_eq!(Language::from_id(language.id()), Some(language));
         }
-        assert_eq!(Language::Nginx.info().container_names, "instrumentation.opentelemetry.io/inject-nginx-container-names");
+        assert_eq!(
+            Language::Nginx.info().container_names,
+            "instrumentation.opentelemetry.io/inject-nginx-container-names"
+        );
     }
 }

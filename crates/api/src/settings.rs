@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{
-    Instrumentation, Language,
-    language::PerLanguage,
-};
+use crate::{Instrumentation, Language, language::PerLanguage};
 
 /// Settings that a decision about a pod depends on.
 ///

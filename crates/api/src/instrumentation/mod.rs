@@ -4,9 +4,22 @@
 //! image upgrade produce JSON patches over the raw object, so unknown fields survive.
 //! Embedded Kubernetes types that are only passed on to pods stay raw JSON for the same reason.
 
+pub mod blocked_version;
+pub mod crd;
+mod defaulting;
+mod image_upgrade;
+mod read;
+mod sampler;
+pub mod schema;
+mod static_object;
 mod types;
+mod validation;
 
+pub use defaulting::{Defaulted, default};
+pub use image_upgrade::{Upgrade, UpgradeEvent, upgrade};
+pub use static_object::parse_static;
 pub use types::*;
+pub use validation::{Validated, validate, validate_delete};
 
 /// API group of all our kinds.
 pub const GROUP: &str = "opentelemetry.io";
