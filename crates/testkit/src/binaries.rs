@@ -1,0 +1,66 @@
+//! Where the binaries of the control plane come from.
+//!
+//! Each one that is in the folder named by `KUBEBUILDER_ASSETS` is used. The others are built once, from the Go
+//! modules pinned in `testing/control-plane`, into a cache that all checkouts of this machine share.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+use crate::go_module::GoModule;
+
+/// Names a folder with ready-made binaries; known from controller-runtime's envtest.
+pub const ASSETS_VARIABLE: &str = "KUBEBUILDER_ASSETS";
+
+/// Paths of the binaries.
+#[derive(Clone, Debug)]
+pub struct Binaries {
+    /// The store behind the API server.
+    pub etcd: PathBuf,
+    /// The API server.
+    pub kube_apiserver: PathBuf,
+    /// Makes pods of Deployments, service accounts for namespaces, and collects garbage.
+    pub kube_controller_manager: PathBuf,
+    /// The command line that users have.
+    pub kubectl: PathBuf,
+}
+
+/// Finds or builds all binaries. Blocks: the first build takes about ten minutes on two cores, and says so on stderr.
+///
+/// # Errors
+/// When a binary is missing and Go cannot build it; the message names both ways out.
+pub fn get() -> anyhow::Result<Binaries> {
+    let assets = std::env::var_os(ASSETS_VARIABLE).map(PathBuf::from);
+    let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testing/control-plane");
+    let etcd_module = GoModule::new(&modules.join("etcd"), "go.etcd.io/etcd/server/v3")?;
+    let kubernetes_module = GoModule::new(&modules.join("kubernetes"), "k8s.io/kubernetes")?;
+    let find = |name: &str, module: &GoModule, package: &str| -> anyhow::Result<PathBuf> {
+        let ready = assets.as_ref().map(|folder| folder.join(name)).filter(|path| path.is_file());
+        match ready {
+            Some(path) => Ok(path),
+            None => module.binary(&cache()?, name, package),
+        }
+    };
+    let kubernetes =
+        |name: &str| find(name, &kubernetes_module, &format!("{}/cmd/{name}", kubernetes_module.package()));
+    Ok(Binaries {
+        etcd: find("etcd", &etcd_module, etcd_module.package())?,
+        kube_apiserver: kubernetes("kube-apiserver")?,
+        kube_controller_manager: kubernetes("kube-controller-manager")?,
+        kubectl: kubernetes("kubectl")?,
+    })
+}
+
+/// `~/.cache/otel-operator/control-plane`, or below `XDG_CACHE_HOME` where that is set.
+fn cache() -> anyhow::Result<PathBuf> {
+    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+    let root = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
+    let Some(root) = root else {
+        bail!(
+            "no folder for the binaries of the control plane: set HOME or XDG_CACHE_HOME to an absolute path"
+        );
+    };
+    let cache = root.join("otel-operator").join("control-plane");
+    std::fs::create_dir_all(&cache).with_context(|| format!("cannot make the folder {}", cache.display()))?;
+    Ok(cache)
+}
