@@ -86,9 +86,12 @@ pub struct Needs {
 
 /// Finds out what must be looked up. Instrumentations come from memory, so they are given already.
 pub fn needs(pod: &Pod<'_>, request: &Request, candidates: &Candidates, settings: &Settings) -> Needs {
-    let mut needs = Needs { instrumentation_namespaces: request.instrumentation_namespaces(), ..Needs::default() };
+    let mut needs =
+        Needs { instrumentation_namespaces: request.instrumentation_namespaces(), ..Needs::default() };
     for language in &request.languages {
-        let Ok(instrumentation) = crate::request::choose(language, request, candidates, settings) else { continue };
+        let Ok(instrumentation) = crate::request::choose(language, request, candidates, settings) else {
+            continue;
+        };
         if let Some(tls) = &instrumentation.spec.exporter.tls {
             let Tls { secret_name, config_map_name, .. } = tls;
             needs.secrets.extend((!secret_name.is_empty()).then(|| secret_name.clone()));

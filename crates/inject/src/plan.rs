@@ -1,9 +1,24 @@
 //! Facts → decision.
 
-use api::Settings;
+use std::sync::Arc;
+
+use api::{Instrumentation, Language, Settings, annotation};
 use json_patch::PatchOperation;
 
-use crate::{facts::Facts, pod::Pod, request::Request, verdict::Verdict};
+use crate::{
+    already, check,
+    context::Context,
+    draft::Draft,
+    exporter,
+    facts::{Existence, Facts},
+    language, patch,
+    pod::Pod,
+    pod_security,
+    request::{LanguageRequest, Request, choose},
+    targets::{self, Names},
+    verdict::{Decline, Reason, Source, Verdict},
+    verdict_annotation,
+};
 
 /// What to do with a pod.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -14,26 +29,341 @@ pub struct Decision {
     pub patch: Vec<PatchOperation>,
 }
 
-/// Decides about a pod.
+/// A language on its way: what is known of it so far.
+struct Candidate<'a> {
+    request: &'a LanguageRequest,
+    names: Names,
+    /// The Instrumentation, or why the language is declined as a whole.
+    chosen: Result<Arc<Instrumentation>, Decline>,
+}
+
+/// Decides about a pod. Never fails: whatever is wrong becomes a verdict, and the pod stays as it was.
 pub fn plan(pod: &Pod<'_>, request: &Request, facts: &Facts, settings: &Settings) -> Decision {
-    let _ = (pod, request, facts, settings);
-    Decision::default()
+    if let Some(evidence) = already::evidence(pod) {
+        let message = format!("the pod was injected before: {evidence}");
+        return Decision {
+            verdicts: declined(request, &Decline::new(Reason::AlreadyInjected, message, "")),
+            patch: Vec::new(),
+        };
+    }
+    let mut decision = Decision::default();
+    let mut draft = Draft::new(pod, facts);
+    match unfit(pod) {
+        Some(decline) => decision.verdicts = declined(request, &decline),
+        None => inject(pod, request, facts, settings, &mut draft, &mut decision.verdicts),
+    }
+    decision.verdicts.extend(unknown_languages(request));
+    let annotation = settings.verdict_annotation.then(|| verdict_annotation::render(&decision.verdicts));
+    decision.patch = patch::patch(pod, &draft, annotation.as_deref().map(|text| (annotation::VERDICT, text)));
+    decision
+}
+
+/// Injects the languages one after another; one that fails leaves no trace (W20).
+fn inject(
+    pod: &Pod<'_>,
+    request: &Request,
+    facts: &Facts,
+    settings: &Settings,
+    draft: &mut Draft,
+    verdicts: &mut Vec<Verdict>,
+) {
+    let candidates = candidates(pod, request, facts, settings);
+    for candidate in &candidates {
+        let language = candidate.request.language;
+        let instrumentation = match &candidate.chosen {
+            Ok(instrumentation) => instrumentation,
+            Err(decline) => {
+                verdicts.push(verdict(language, None, None, Err(decline.clone())));
+                continue;
+            }
+        };
+        let source = Some(source(instrumentation));
+        let (places, unknown) = targets::resolve(&candidate.names, draft);
+        for name in unknown {
+            verdicts.push(verdict(
+                language,
+                Some(name.clone()),
+                source.clone(),
+                Err(no_container(pod, language, &name)),
+            ));
+        }
+        if places.is_empty() {
+            continue;
+        }
+        let http_only = |c: &Candidate<'_>| {
+            matches!(c.request.language, Language::Python | Language::DotNet) && c.chosen.is_ok()
+        };
+        let context = Context {
+            pod,
+            namespace: &request.namespace,
+            facts,
+            settings,
+            instrumentation,
+            language,
+            shares_with_http_only: candidates.iter().any(http_only),
+        };
+        let mut attempt = draft.clone();
+        let outcomes = language::inject(&context, &mut attempt, &places).and_then(|outcomes| {
+            check::check(pod, &attempt, &source.as_ref().map(ToString::to_string).unwrap_or_default())?;
+            pod_security::check(&context, &attempt)?;
+            Ok(outcomes)
+        });
+        match outcomes {
+            // Verdicts are taken before the draft moves on: places are those of this language's start.
+            Ok(outcomes) => {
+                for (place, outcome) in outcomes {
+                    let name = draft.at(place).name.clone();
+                    let holder = if language == Language::Go { language::GO_SIDECAR } else { &name };
+                    let notes = attempt
+                        .find(holder)
+                        .filter(|_| outcome.is_ok())
+                        .map(|holder| notes(&context, &attempt, holder));
+                    let mut verdict = verdict(language, Some(name), source.clone(), outcome);
+                    verdict.notes = notes.unwrap_or_default();
+                    verdicts.push(verdict);
+                }
+                *draft = attempt;
+            }
+            Err(decline) => {
+                for place in places {
+                    verdicts.push(verdict(
+                        language,
+                        Some(draft.at(place).name.clone()),
+                        source.clone(),
+                        Err(decline.clone()),
+                    ));
+                }
+            }
+        }
+    }
+}
+
+/// Resolves Instrumentations and container lists, and applies the rules that concern the pod as a whole.
+fn candidates<'a>(
+    pod: &Pod<'_>,
+    request: &'a Request,
+    facts: &Facts,
+    settings: &Settings,
+) -> Vec<Candidate<'a>> {
+    let mut candidates: Vec<Candidate<'a>> = request
+        .languages
+        .iter()
+        .map(|wanted| {
+            let language = wanted.language;
+            let mut names = Names::default();
+            let chosen = if settings.enabled[language] {
+                targets::names(&pod.metadata, &facts.namespace, language, settings).and_then(|found| {
+                    names = found;
+                    let instrumentation = choose(wanted, request, &facts.instrumentations, settings)?;
+                    certificates(&instrumentation, request, facts)?;
+                    Ok(instrumentation)
+                })
+            } else {
+                Err(disabled(language))
+            };
+            Candidate { request: wanted, names, chosen }
+        })
+        .collect();
+    if settings.multi_instrumentation {
+        let counted = |c: &&Candidate<'_>| match &c.chosen {
+            Ok(_) => true,
+            Err(decline) => {
+                !matches!(decline.reason, Reason::LanguageDisabled | Reason::InvalidContainerNames)
+            }
+        };
+        let lists: Vec<_> =
+            candidates.iter().filter(counted).map(|c| (c.request.language, &c.names)).collect();
+        if let Err(decline) = targets::check_consistency(&lists) {
+            for candidate in candidates.iter_mut().filter(|c| c.chosen.is_ok()) {
+                candidate.chosen = Err(decline.clone());
+            }
+        }
+    }
+    candidates
+}
+
+/// Secret and ConfigMap with certificates must exist in the pod's namespace (spec 3.5).
+fn certificates(instrumentation: &Instrumentation, request: &Request, facts: &Facts) -> Result<(), Decline> {
+    let Some(tls) = &instrumentation.spec.exporter.tls else { return Ok(()) };
+    let namespace = &request.namespace;
+    let mut missing = Vec::new();
+    let mut objects = Vec::new();
+    if let Some(Existence::Missing(error)) = facts.secrets.get(&tls.secret_name) {
+        missing.push(format!(
+            "secret {namespace}/{} with certificates does not exists: {error}",
+            tls.secret_name
+        ));
+        objects.push(format!("Secret {}", tls.secret_name));
+    }
+    if let Some(Existence::Missing(error)) = facts.config_maps.get(&tls.config_map_name) {
+        missing.push(format!(
+            "configmap {namespace}/{} with CA certificate does not exists: {error}",
+            tls.config_map_name
+        ));
+        objects.push(format!("ConfigMap {}", tls.config_map_name));
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let fix = format!("create {} in namespace {namespace} and recreate the pod", objects.join(" and "));
+    Err(Decline::new(Reason::CertificateObjectMissing, missing.join("\n"), fix))
+}
+
+/// What makes a pod unfit for every language.
+fn unfit(pod: &Pod<'_>) -> Option<Decline> {
+    if pod.spec.containers.is_empty() {
+        return Some(Decline::new(
+            Reason::NoContainers,
+            "the pod has no containers",
+            "give the pod a container",
+        ));
+    }
+    if pod.spec.os.as_ref().is_some_and(|os| os.name == "windows") {
+        let fix = "remove the annotation: agents exist for Linux only";
+        return Some(Decline::new(Reason::UnsupportedPod, "the pod runs on Windows (spec.os.name)", fix));
+    }
+    if pod.metadata.annotations.contains_key("kubernetes.io/config.mirror") {
+        let fix =
+            "instrument it in the kubelet's manifest; a change of the mirror does not reach the containers";
+        return Some(Decline::new(Reason::UnsupportedPod, "the pod mirrors a static pod of a node", fix));
+    }
+    None
+}
+
+fn disabled(language: Language) -> Decline {
+    let info = language.info();
+    let flag = info.enable_flag.unwrap_or_default();
+    Decline::new(
+        Reason::LanguageDisabled,
+        format!("support for {} auto instrumentation is not enabled", info.name),
+        format!("start the operator with --{flag}"),
+    )
+}
+
+fn no_container(pod: &Pod<'_>, language: Language, name: &str) -> Decline {
+    let names: Vec<_> = pod.all_containers().map(|c| c.name.as_str()).collect();
+    Decline::new(
+        Reason::ContainerNotFound,
+        format!("the pod has no container named {name}"),
+        format!("name one of {} in {}", names.join(", "), language.info().container_names),
+    )
+}
+
+fn unknown_languages(request: &Request) -> Vec<Verdict> {
+    let known = Language::ALL.map(|l| l.id()).join(", ");
+    let unknown = request.unknown.iter().map(|(key, value)| Verdict {
+        language: None,
+        container: None,
+        reason: Reason::UnknownLanguage,
+        message: format!("annotation {key}: {value:?} names no language"),
+        fix: format!("write inject- followed by one of {known}"),
+        instrumentation: None,
+        notes: Vec::new(),
+    });
+    unknown.collect()
+}
+
+/// The same verdict for each requested language.
+pub fn declined(request: &Request, decline: &Decline) -> Vec<Verdict> {
+    request.languages.iter().map(|l| verdict(l.language, None, None, Err(decline.clone()))).collect()
+}
+
+fn source(instrumentation: &Instrumentation) -> Source {
+    let metadata = &instrumentation.metadata;
+    Source {
+        namespace: metadata.namespace.clone(),
+        name: metadata.name.clone(),
+        generation: metadata.generation,
+    }
+}
+
+fn verdict(
+    language: Language,
+    container: Option<String>,
+    source: Option<Source>,
+    outcome: Result<(), Decline>,
+) -> Verdict {
+    let decline = outcome.err().unwrap_or_else(|| {
+        let from = source.as_ref().map(ToString::to_string).unwrap_or_default();
+        Decline::new(Reason::Injected, format!("injected as Instrumentation {from} says"), "")
+    });
+    let Decline { reason, message, fix } = decline;
+    Verdict {
+        language: Some(language),
+        container,
+        reason,
+        message,
+        fix,
+        instrumentation: source,
+        notes: Vec::new(),
+    }
+}
+
+/// What a user should know although the container was injected.
+fn notes(context: &Context<'_>, draft: &Draft, holder: crate::draft::Place) -> Vec<String> {
+    let env = &draft.at(holder).env;
+    let mut notes: Vec<String> = Vec::new();
+    if env.entries().iter().any(|e| e.origin.is_none() && e.name == exporter::PROTOCOL && e.text() == "grpc")
+        && env.plain(exporter::ENDPOINT).and_then(exporter::port) == Some(exporter::GRPC_PORT)
+    {
+        notes.push(format!(
+            "the endpoint's port is {}, so {}=grpc is set",
+            exporter::GRPC_PORT,
+            exporter::PROTOCOL
+        ));
+    }
+    notes.extend(exporter::hint(context.language, env));
+    if env.is_opaque(crate::resource::RESOURCE_ATTRIBUTES) {
+        notes.push(format!(
+            "{} comes from a source and is left as it is: no attributes are added",
+            crate::resource::RESOURCE_ATTRIBUTES
+        ));
+    }
+    let name = &draft.at(holder).name;
+    let user = context.pod.all_containers().find(|c| &c.name == name);
+    for source in user.into_iter().flat_map(|c| &c.env_from) {
+        if let Some(secret) = &source.secret_ref {
+            notes.push(format!(
+                "variables in Secret {} (envFrom) are not read: one of the same name is overridden",
+                secret.name
+            ));
+        }
+    }
+    notes
 }
 
 impl Decision {
     /// Whether anything was injected.
     pub fn injected(&self) -> bool {
-        self.verdicts.iter().any(|v| v.reason == crate::Reason::Injected)
+        self.verdicts.iter().any(|v| v.reason == Reason::Injected)
     }
 
     /// The text of `status.message` with which the reference answers a request that cannot be fulfilled (spec 2.3), joined by
     /// newlines; none when something was injected or nothing of that kind went wrong.
     pub fn request_error(&self) -> Option<String> {
-        None
+        if self.injected() {
+            return None;
+        }
+        let mut messages: Vec<&str> = Vec::new();
+        for verdict in self.verdicts.iter().filter(|v| v.reason.is_request_error()) {
+            if !messages.contains(&verdict.message.as_str()) {
+                messages.push(&verdict.message);
+            }
+        }
+        (!messages.is_empty()).then(|| messages.join("\n"))
     }
 
-    /// Admission warnings: one for each verdict that a user should hear of.
+    /// Admission warnings: one for each verdict that a user should hear of, the reference's message first.
     pub fn warnings(&self) -> Vec<String> {
-        Vec::new()
+        let mut warnings: Vec<String> = Vec::new();
+        for verdict in
+            self.verdicts.iter().filter(|v| !matches!(v.reason, Reason::Injected | Reason::AlreadyInjected))
+        {
+            let warning = format!("{} ({}: {})", verdict.text(), verdict.subject(), verdict.reason);
+            if !warnings.contains(&warning) {
+                warnings.push(warning);
+            }
+        }
+        warnings
     }
 }

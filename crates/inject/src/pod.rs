@@ -13,6 +13,8 @@ use serde_json::{Value, value::RawValue};
 pub struct Pod<'a> {
     /// The object as it came.
     pub raw: &'a RawValue,
+    /// Whether the object has `metadata` at all; the template of a workload may not.
+    pub has_metadata: bool,
     /// Metadata.
     pub metadata: Metadata,
     /// Spec.
@@ -21,8 +23,8 @@ pub struct Pod<'a> {
 
 #[derive(Deserialize)]
 struct Typed {
-    #[serde(default, deserialize_with = "null_is_default")]
-    metadata: Metadata,
+    #[serde(default)]
+    metadata: Option<Metadata>,
     #[serde(default, deserialize_with = "null_is_default")]
     spec: Spec,
 }
@@ -230,7 +232,7 @@ impl<'a> Pod<'a> {
     /// Reads a pod. Fields that injection does not look at may hold anything.
     pub fn parse(raw: &'a RawValue) -> Result<Pod<'a>, serde_json::Error> {
         let Typed { metadata, spec } = serde_json::from_str(raw.get())?;
-        Ok(Pod { raw, metadata, spec })
+        Ok(Pod { raw, has_metadata: metadata.is_some(), metadata: metadata.unwrap_or_default(), spec })
     }
 
     /// Regular containers, then init containers: the order in which names are looked up (spec 4.4).

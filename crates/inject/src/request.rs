@@ -7,7 +7,7 @@ use api::{Instrumentation, Language, Settings, annotation};
 use crate::{
     facts::{Candidates, Namespace},
     pod::Metadata,
-    verdict::Reason,
+    verdict::{Decline, Reason},
 };
 
 /// What pod and Namespace ask for. There is at least one language or unknown key in it.
@@ -73,7 +73,9 @@ pub fn effective<'a>(pod: &'a Metadata, namespace: &'a Namespace, key: &str) -> 
     match (on_namespace, on_pod) {
         ("", value) => (value, false),
         (value, "") => (value, true),
-        (value, on_pod) if on_pod.eq_ignore_ascii_case("true") && !value.eq_ignore_ascii_case("false") => (value, true),
+        (value, on_pod) if on_pod.eq_ignore_ascii_case("true") && !value.eq_ignore_ascii_case("false") => {
+            (value, true)
+        }
         (_, on_pod) => (on_pod, false),
     }
 }
@@ -86,7 +88,12 @@ impl Request {
             let (value, from_namespace) = effective(pod, namespace, language.info().inject);
             let asked = Asked::parse(value, &namespace.name);
             if asked != Asked::Nothing {
-                request.languages.push(LanguageRequest { language, asked, from_namespace, value: value.to_owned() });
+                request.languages.push(LanguageRequest {
+                    language,
+                    asked,
+                    from_namespace,
+                    value: value.to_owned(),
+                });
             }
         }
         for (key, value) in &pod.annotations {
@@ -111,34 +118,28 @@ impl Request {
     }
 }
 
-/// Why no Instrumentation could be chosen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotChosen {
-    /// Reason code.
-    pub reason: Reason,
-    /// The reference's message.
-    pub message: String,
-    /// What to do.
-    pub fix: String,
-}
-
 /// Chooses the Instrumentation of a language (spec 3.2).
 pub fn choose(
     language: &LanguageRequest,
     request: &Request,
     candidates: &Candidates,
     settings: &Settings,
-) -> Result<Arc<Instrumentation>, NotChosen> {
+) -> Result<Arc<Instrumentation>, Decline> {
     match &language.asked {
         Asked::Named { namespace, name } => {
-            let found = candidates.objects.iter().find(|i| &i.metadata.namespace == namespace && &i.metadata.name == name);
+            let found = candidates
+                .objects
+                .iter()
+                .find(|i| &i.metadata.namespace == namespace && &i.metadata.name == name);
             if let Some(found) = found {
                 return Ok(found.clone());
             }
-            if let Some((.., why)) = candidates.unreadable.iter().find(|(ns, n, _)| ns == namespace && n == name) {
+            if let Some((.., why)) =
+                candidates.unreadable.iter().find(|(ns, n, _)| ns == namespace && n == name)
+            {
                 return Err(unreadable(namespace, name, why));
             }
-            Err(NotChosen {
+            Err(Decline {
                 reason: Reason::InstrumentationNotFound,
                 message: format!("instrumentations.opentelemetry.io \"{name}\" not found"),
                 fix: format!(
@@ -158,13 +159,13 @@ pub fn choose(
             let bad = candidates.unreadable.iter().find(|(ns, ..)| ns == namespace);
             match (here.next(), here.next(), bad) {
                 (Some(only), None, None) => Ok(only.clone()),
-                (None, _, None) => Err(NotChosen {
+                (None, _, None) => Err(Decline {
                     reason: Reason::NoInstrumentation,
                     message: "no OpenTelemetry Instrumentation instances available".to_owned(),
                     fix: format!("create an Instrumentation in namespace {namespace} and recreate the pod"),
                 }),
                 (None, _, Some((ns, name, why))) => Err(unreadable(ns, name, why)),
-                _ => Err(NotChosen {
+                _ => Err(Decline {
                     reason: Reason::SeveralInstrumentations,
                     message: "multiple OpenTelemetry Instrumentation instances available, cannot determine which one to select"
                         .to_owned(),
@@ -175,8 +176,8 @@ pub fn choose(
     }
 }
 
-fn unreadable(namespace: &str, name: &str, why: &str) -> NotChosen {
-    NotChosen {
+fn unreadable(namespace: &str, name: &str, why: &str) -> Decline {
+    Decline {
         reason: Reason::InstrumentationUnreadable,
         message: format!("Instrumentation {namespace}/{name} cannot be read: {why}"),
         fix: "correct the field named in the message".to_owned(),

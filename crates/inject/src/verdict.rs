@@ -166,6 +166,24 @@ impl std::fmt::Display for Reason {
     }
 }
 
+/// Why something is not injected: what a [`Verdict`] is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decline {
+    /// Reason code.
+    pub reason: Reason,
+    /// What happened; the reference's message where it has one.
+    pub message: String,
+    /// What to do.
+    pub fix: String,
+}
+
+impl Decline {
+    /// A refusal with its message and fix.
+    pub fn new(reason: Reason, message: impl Into<String>, fix: impl Into<String>) -> Decline {
+        Decline { reason, message: message.into(), fix: fix.into() }
+    }
+}
+
 /// What was decided for one requested language and one container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
@@ -206,6 +224,15 @@ impl std::fmt::Display for Source {
 }
 
 impl Verdict {
+    /// What the verdict is about: `<language>/<container>`, `<language>`, or `pod`.
+    pub fn subject(&self) -> String {
+        match (self.language, &self.container) {
+            (Some(language), Some(container)) => format!("{language}/{container}"),
+            (Some(language), None) => language.to_string(),
+            (None, _) => "pod".to_owned(),
+        }
+    }
+
     /// Message and fix in one text: `<message>; <fix>`.
     pub fn text(&self) -> String {
         match (self.message.is_empty(), self.fix.is_empty()) {

@@ -1,0 +1,269 @@
+//! Whether the API server would accept what injection made. A pod that it would refuse is left as it was: injection never
+//! keeps a workload from starting.
+//!
+//! Only what injection added is looked at; the user's own parts are the user's. The rules are those of the API server's pod
+//! validation (<https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/>).
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::{
+    draft::{Container, Draft},
+    env::Entry,
+    pod::Pod,
+    quantity,
+    verdict::{Decline, Reason},
+    volume,
+};
+
+/// Why the API server would refuse this pod; `instrumentation` is named in the message.
+pub(crate) fn check(pod: &Pod<'_>, draft: &Draft, instrumentation: &str) -> Result<(), Decline> {
+    names(draft)?;
+    let invalid = |problem: String| {
+        Decline::new(
+            Reason::InvalidInstrumentation,
+            format!("the API server would refuse the pod: {problem}"),
+            format!("correct Instrumentation {instrumentation}"),
+        )
+    };
+    for container in draft.init_containers.iter().chain(&draft.containers) {
+        let in_container = |problem: String| invalid(format!("container {}: {problem}", container.name));
+        mounts(container)?;
+        for entry in container.env.entries().iter().filter(|e| e.origin.is_none()) {
+            env(entry).map_err(in_container)?;
+        }
+        if container.origin.is_none() {
+            made(pod, container).map_err(in_container)?;
+        }
+    }
+    for volume in draft.volumes.iter().filter(|v| v.origin.is_none()) {
+        volume_source(&volume.value)
+            .map_err(|problem| invalid(format!("volume {}: {problem}", volume.name)))?;
+    }
+    Ok(())
+}
+
+/// Names of containers and volumes are unique in a pod (W17).
+fn names(draft: &Draft) -> Result<(), Decline> {
+    let collision = |kind: &str, name: &str| {
+        Decline::new(
+            Reason::NameCollision,
+            format!("the pod has a {kind} named {name} already, which injection needs"),
+            format!("rename the {kind} {name} of the pod"),
+        )
+    };
+    let mut seen = BTreeSet::new();
+    for container in draft.containers.iter().chain(&draft.init_containers) {
+        if !seen.insert(container.name.as_str()) {
+            return Err(collision("container", &container.name));
+        }
+    }
+    let mut seen = BTreeSet::new();
+    for volume in &draft.volumes {
+        if !seen.insert(volume.name.as_str()) || volume.name.len() > volume::MAX_NAME {
+            return Err(collision("volume", &volume.name));
+        }
+    }
+    Ok(())
+}
+
+/// Mount paths are unique in a container.
+fn mounts(container: &Container) -> Result<(), Decline> {
+    for (i, mount) in container.mounts.iter().enumerate().filter(|(_, m)| m.origin.is_none()) {
+        let taken = container.mounts.iter().enumerate().any(|(j, m)| j != i && m.path == mount.path);
+        if taken {
+            return Err(Decline::new(
+                Reason::NameCollision,
+                format!(
+                    "container {} mounts something at {} already, which injection needs",
+                    container.name, mount.path
+                ),
+                format!("mount it elsewhere than at {}", mount.path),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn env(entry: &Entry) -> Result<(), String> {
+    let name = &entry.name;
+    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_graphic() || b == b' ') || name.contains('=') {
+        return Err(format!("{name:?} cannot be the name of an environment variable"));
+    }
+    let Some(source) = &entry.source else { return Ok(()) };
+    if !entry.text().is_empty() {
+        return Err(format!("environment variable {name} has both value and valueFrom"));
+    }
+    let Some(source) = source.as_object().filter(|s| s.values().filter(|v| !v.is_null()).count() == 1) else {
+        return Err(format!("valueFrom of environment variable {name} must name exactly one source"));
+    };
+    let text =
+        |path: &str| source.values().find_map(|v| v.get(path)).and_then(Value::as_str).unwrap_or_default();
+    let ok = match source.keys().next().map(String::as_str) {
+        Some("fieldRef") => field_path(text("fieldPath")),
+        Some("resourceFieldRef") => {
+            let resource = text("resource");
+            ["limits.", "requests."].iter().any(|p| {
+                resource.strip_prefix(p).is_some_and(|r| {
+                    matches!(r, "cpu" | "memory" | "ephemeral-storage") || r.starts_with("hugepages-")
+                })
+            })
+        }
+        Some("configMapKeyRef" | "secretKeyRef") => {
+            let key = text("key");
+            !text("name").is_empty()
+                && !key.is_empty()
+                && key.len() <= 253
+                && !matches!(key, "." | "..")
+                && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        }
+        Some("fileKeyRef") => false, // needs a volume of the pod; the API server would look for it
+        _ => false,
+    };
+    if ok {
+        Ok(())
+    } else {
+        Err(format!(
+            "valueFrom of environment variable {name} is not valid: {}",
+            Value::Object(source.clone())
+        ))
+    }
+}
+
+fn field_path(path: &str) -> bool {
+    const FIELDS: [&str; 9] = [
+        "metadata.name",
+        "metadata.namespace",
+        "metadata.uid",
+        "spec.nodeName",
+        "spec.serviceAccountName",
+        "status.hostIP",
+        "status.hostIPs",
+        "status.podIP",
+        "status.podIPs",
+    ];
+    let subscript = |field: &str| {
+        let key = path
+            .strip_prefix(field)
+            .and_then(|rest| rest.strip_prefix("['"))
+            .and_then(|rest| rest.strip_suffix("']"));
+        key.is_some_and(|k| {
+            !k.is_empty() && k.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b))
+        })
+    };
+    FIELDS.contains(&path) || subscript("metadata.annotations") || subscript("metadata.labels")
+}
+
+/// A container that injection made.
+fn made(pod: &Pod<'_>, container: &Container) -> Result<(), String> {
+    if container.image.is_empty() {
+        return Err("it has no image; the operator's defaulting webhook fills it in when the Instrumentation is applied".to_owned());
+    }
+    if container.image.trim() != container.image {
+        return Err(format!("image {:?} begins or ends with a blank", container.image));
+    }
+    if let Some(policy) = container.fields.get("imagePullPolicy").and_then(Value::as_str)
+        && !matches!(policy, "Always" | "IfNotPresent" | "Never")
+    {
+        return Err(format!("imagePullPolicy {policy:?} is none of Always, IfNotPresent, Never"));
+    }
+    if let Some(context) = &container.security_context {
+        security_context(context)?;
+    }
+    container.fields.get("resources").map_or(Ok(()), |r| resources(pod, r))
+}
+
+fn security_context(context: &Value) -> Result<(), String> {
+    let flag = |name: &str| context.get(name).and_then(Value::as_bool);
+    let adds_sys_admin = context
+        .pointer("/capabilities/add")
+        .and_then(Value::as_array)
+        .is_some_and(|add| add.iter().any(|c| matches!(c.as_str(), Some("CAP_SYS_ADMIN"))));
+    if flag("allowPrivilegeEscalation") == Some(false) && (flag("privileged") == Some(true) || adds_sys_admin)
+    {
+        return Err("securityContext is privileged and forbids privilege escalation at once".to_owned());
+    }
+    for id in ["runAsUser", "runAsGroup"] {
+        if context.get(id).and_then(Value::as_i64).is_some_and(|n| !(0..=i64::from(i32::MAX)).contains(&n)) {
+            return Err(format!("securityContext.{id} is no user or group number"));
+        }
+    }
+    let kind = |field: &str| context.pointer(&format!("/{field}/type")).and_then(Value::as_str);
+    let local =
+        |field: &str| context.pointer(&format!("/{field}/localhostProfile")).is_some_and(|p| !p.is_null());
+    for field in ["seccompProfile", "appArmorProfile"] {
+        match kind(field) {
+            Some("Localhost") if !local(field) => {
+                return Err(format!("securityContext.{field} has no localhostProfile"));
+            }
+            Some("RuntimeDefault" | "Unconfined") if local(field) => {
+                return Err(format!("securityContext.{field}.localhostProfile is only for type Localhost"));
+            }
+            Some(kind) if !matches!(kind, "Localhost" | "RuntimeDefault" | "Unconfined") => {
+                return Err(format!("securityContext.{field}.type {kind:?} is unknown"));
+            }
+            _ => {}
+        }
+    }
+    match context.get("procMount").and_then(Value::as_str) {
+        None | Some("Default" | "") => Ok(()),
+        Some(other) => Err(format!("securityContext.procMount {other:?} needs a user namespace")),
+    }
+}
+
+fn resources(pod: &Pod<'_>, resources: &Value) -> Result<(), String> {
+    let list = |field: &str| resources.get(field).and_then(Value::as_object);
+    for field in ["limits", "requests"] {
+        for (resource, amount) in list(field).into_iter().flatten() {
+            let standard = matches!(resource.as_str(), "cpu" | "memory" | "ephemeral-storage")
+                || resource.starts_with("hugepages-");
+            if !standard && !resource.contains('/') {
+                return Err(format!("resources.{field}.{resource} is no resource of a container"));
+            }
+            match quantity::nanos(amount) {
+                Some(amount) if amount >= 0 => {}
+                _ => return Err(format!("resources.{field}.{resource} is no quantity: {amount}")),
+            }
+            let exact = resource.starts_with("hugepages-")
+                || resource.contains('/') && !resource.contains("kubernetes.io/");
+            if exact && field == "requests" && list("limits").and_then(|l| l.get(resource)) != Some(amount) {
+                return Err(format!(
+                    "resources.requests.{resource} must equal the limit: it cannot be overcommitted"
+                ));
+            }
+        }
+    }
+    for claim in resources.get("claims").and_then(Value::as_array).into_iter().flatten() {
+        let name = claim.get("name").and_then(Value::as_str).unwrap_or_default();
+        if !pod.spec.resource_claims.iter().any(|c| c.name == name) {
+            return Err(format!("resources.claims names {name:?}, which the pod does not have"));
+        }
+    }
+    Ok(())
+}
+
+fn volume_source(volume: &Value) -> Result<(), String> {
+    if let Some(limit) = volume.pointer("/emptyDir/sizeLimit")
+        && quantity::nanos(limit).is_none_or(|n| n < 0)
+    {
+        return Err(format!("volumeLimitSize {limit} is no size"));
+    }
+    let Some(claim) = volume.pointer("/ephemeral/volumeClaimTemplate") else { return Ok(()) };
+    let modes =
+        claim.pointer("/spec/accessModes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let known = ["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"];
+    if modes.is_empty() || !modes.iter().all(|m| m.as_str().is_some_and(|m| known.contains(&m))) {
+        return Err(format!(
+            "volumeClaimTemplate.spec.accessModes must name at least one of {}",
+            known.join(", ")
+        ));
+    }
+    if modes.len() > 1 && modes.iter().any(|m| m == "ReadWriteOncePod") {
+        return Err("volumeClaimTemplate.spec.accessModes: ReadWriteOncePod stands alone".to_owned());
+    }
+    match claim.pointer("/spec/resources/requests/storage").map(quantity::nanos) {
+        Some(Some(size)) if size > 0 => Ok(()),
+        _ => Err("volumeClaimTemplate.spec.resources.requests.storage must be a size".to_owned()),
+    }
+}

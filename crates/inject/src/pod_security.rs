@@ -1,0 +1,109 @@
+//! Pod Security levels that a Namespace enforces, <https://kubernetes.io/docs/concepts/security/pod-security-standards/>.
+
+use serde_json::Value;
+
+use crate::{
+    context::Context,
+    draft::{Container, Draft},
+    verdict::{Decline, Reason},
+};
+
+/// Label that says which level the API server enforces in a namespace.
+pub(crate) const ENFORCE_LABEL: &str = "pod-security.kubernetes.io/enforce";
+
+/// Capabilities that the baseline level lets a container add.
+const BASELINE_CAPABILITIES: [&str; 14] = [
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "MKNOD",
+    "NET_BIND_SERVICE",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
+    "NET_RAW",
+];
+
+/// Declines what the namespace's level would refuse. A container that inherits its target's security context is as good as
+/// the target, so only containers of ours that have one of their own are looked at.
+pub(crate) fn check(context: &Context<'_>, draft: &Draft) -> Result<(), Decline> {
+    let Some(level) = context
+        .facts
+        .namespace
+        .labels
+        .get(ENFORCE_LABEL)
+        .filter(|l| matches!(l.as_str(), "baseline" | "restricted"))
+    else {
+        return Ok(());
+    };
+    if draft.volumes.iter().any(|v| v.origin.is_none() && v.value.get("hostPath").is_some()) {
+        return Err(Decline::new(
+            Reason::PodSecurity,
+            format!(
+                "namespace {} enforces the Pod Security level {level}, which refuses the Go agent's privileged container and hostPath volume",
+                context.namespace
+            ),
+            "run the workload in a namespace that enforces the level privileged, or instrument it in its source",
+        ));
+    }
+    let given = context.spec().init_container_security_context.as_ref().filter(|c| !c.is_null());
+    let Some(given) = given.filter(|_| draft.init_containers.iter().any(Container::is_ours)) else {
+        return Ok(());
+    };
+    match violation(context, level, given) {
+        None => Ok(()),
+        Some(problem) => Err(Decline::new(
+            Reason::PodSecurity,
+            format!(
+                "namespace {} enforces the Pod Security level {level}, which refuses spec.initContainerSecurityContext: {problem}",
+                context.namespace
+            ),
+            "remove spec.initContainerSecurityContext, so that init containers inherit the application's, or correct it",
+        )),
+    }
+}
+
+fn violation(context: &Context<'_>, level: &str, given: &Value) -> Option<String> {
+    let added: Vec<&str> = strings(given.pointer("/capabilities/add"));
+    if given.get("privileged") == Some(&Value::Bool(true)) {
+        return Some("privileged".to_owned());
+    }
+    let allowed: &[&str] = if level == "restricted" { &["NET_BIND_SERVICE"] } else { &BASELINE_CAPABILITIES };
+    if let Some(capability) = added.iter().find(|c| !allowed.contains(c)) {
+        return Some(format!("capability {capability}"));
+    }
+    let pod = context.pod.spec.security_context.as_ref();
+    let effective = |path: &str| {
+        let of = |from: Option<&Value>| from.and_then(|c| c.pointer(path)).filter(|v| !v.is_null()).cloned();
+        of(Some(given)).or_else(|| of(pod))
+    };
+    let seccomp = effective("/seccompProfile/type");
+    if seccomp.as_ref().and_then(Value::as_str) == Some("Unconfined") {
+        return Some("seccompProfile Unconfined".to_owned());
+    }
+    if level != "restricted" {
+        return None;
+    }
+    if given.get("allowPrivilegeEscalation") != Some(&Value::Bool(false)) {
+        return Some("allowPrivilegeEscalation is not false".to_owned());
+    }
+    if !strings(given.pointer("/capabilities/drop")).contains(&"ALL") {
+        return Some("capabilities are not dropped (ALL)".to_owned());
+    }
+    if effective("/runAsNonRoot") != Some(Value::Bool(true)) {
+        return Some("runAsNonRoot is not true".to_owned());
+    }
+    if given.get("runAsUser").and_then(Value::as_i64) == Some(0) {
+        return Some("runAsUser is 0".to_owned());
+    }
+    seccomp.is_none().then(|| "seccompProfile is not set".to_owned())
+}
+
+fn strings(list: Option<&Value>) -> Vec<&str> {
+    list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
+}
