@@ -285,7 +285,7 @@ mod tests {
         env.push(Entry::plain("PORT", "80"));
         env.push(Entry::plain("HOST", "h"));
         env.order_by_reference();
-        assert_eq!(names(&env), ["A", "PORT", "HOST", "URL"]);
+        assert_eq!(names(&env), ["A", "HOST", "PORT", "URL"]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use json_patch::PatchOperation;
 use crate::{
     already, check,
     context::Context,
-    draft::Draft,
+    draft::{Draft, Place},
     exporter,
     facts::{Existence, Facts},
     language, patch,
@@ -70,72 +70,69 @@ fn inject(
     let candidates = candidates(pod, request, facts, settings);
     for candidate in &candidates {
         let language = candidate.request.language;
-        let instrumentation = match &candidate.chosen {
-            Ok(instrumentation) => instrumentation,
-            Err(decline) => {
-                verdicts.push(verdict(language, None, None, Err(decline.clone())));
-                continue;
-            }
-        };
-        let source = Some(source(instrumentation));
-        let (places, unknown) = targets::resolve(&candidate.names, draft);
-        for name in unknown {
-            verdicts.push(verdict(
-                language,
-                Some(name.clone()),
-                source.clone(),
-                Err(no_container(pod, language, &name)),
-            ));
-        }
-        if places.is_empty() {
-            continue;
-        }
-        let http_only = |c: &Candidate<'_>| {
-            matches!(c.request.language, Language::Python | Language::DotNet) && c.chosen.is_ok()
-        };
-        let context = Context {
-            pod,
-            namespace: &request.namespace,
-            facts,
-            settings,
-            instrumentation,
-            language,
-            shares_with_http_only: candidates.iter().any(http_only),
-        };
-        let mut attempt = draft.clone();
-        let outcomes = language::inject(&context, &mut attempt, &places).and_then(|outcomes| {
-            check::check(pod, &attempt, &source.as_ref().map(ToString::to_string).unwrap_or_default())?;
-            pod_security::check(&context, &attempt)?;
-            Ok(outcomes)
-        });
-        match outcomes {
-            // Verdicts are taken before the draft moves on: places are those of this language's start.
-            Ok(outcomes) => {
-                for (place, outcome) in outcomes {
-                    let name = draft.at(place).name.clone();
-                    let holder = if language == Language::Go { language::GO_SIDECAR } else { &name };
-                    let notes = attempt
-                        .find(holder)
-                        .filter(|_| outcome.is_ok())
-                        .map(|holder| notes(&context, &attempt, holder));
-                    let mut verdict = verdict(language, Some(name), source.clone(), outcome);
-                    verdict.notes = notes.unwrap_or_default();
-                    verdicts.push(verdict);
-                }
-                *draft = attempt;
-            }
-            Err(decline) => {
-                for place in places {
-                    verdicts.push(verdict(
-                        language,
-                        Some(draft.at(place).name.clone()),
-                        source.clone(),
-                        Err(decline.clone()),
-                    ));
-                }
+        match &candidate.chosen {
+            Err(decline) => verdicts.push(verdict(language, None, None, Err(decline.clone()))),
+            Ok(instrumentation) => {
+                let (places, unknown) = targets::resolve(&candidate.names, draft);
+                let context = Context {
+                    pod,
+                    namespace: &request.namespace,
+                    facts,
+                    settings,
+                    instrumentation,
+                    language,
+                    shares_with_http_only: shares_with_http_only(&candidates, draft, &places),
+                };
+                verdicts.extend(inject_one(&context, draft, &places));
+                let source = Some(source(instrumentation));
+                verdicts.extend(unknown.into_iter().map(|name| {
+                    let decline = no_container(pod, language, &name);
+                    verdict(language, Some(name), source.clone(), Err(decline))
+                }));
             }
         }
     }
+}
+
+/// Injects one language, or nothing of it when the API server would refuse the result.
+fn inject_one(context: &Context<'_>, draft: &mut Draft, places: &[Place]) -> Vec<Verdict> {
+    let language = context.language;
+    let source = source(context.instrumentation);
+    let mut attempt = draft.clone();
+    let outcomes = language::inject(context, &mut attempt, places).and_then(|outcomes| {
+        check::check(context.pod, &attempt, &source.to_string())?;
+        pod_security::check(context, &attempt)?;
+        Ok(outcomes)
+    });
+    let name = |place: Place| draft.at(place).name.clone();
+    match outcomes {
+        Err(decline) => places
+            .iter()
+            .map(|place| verdict(language, Some(name(*place)), Some(source.clone()), Err(decline.clone())))
+            .collect(),
+        Ok(outcomes) => {
+            // Places are those of the language's start: agents' init containers have moved the later ones since.
+            let verdicts = outcomes.into_iter().map(|(place, outcome)| {
+                let target = name(place);
+                let holder = if language == Language::Go { language::GO_SIDECAR } else { &target };
+                let holder = attempt.find(holder).filter(|_| outcome.is_ok());
+                let notes = holder.map(|holder| notes(context, &attempt, holder)).unwrap_or_default();
+                Verdict { notes, ..verdict(language, Some(target), Some(source.clone()), outcome) }
+            });
+            let verdicts = verdicts.collect();
+            *draft = attempt;
+            verdicts
+        }
+    }
+}
+
+/// Whether a language whose agent ships no gRPC exporter is injected into one of these containers as well: the two share
+/// the protocol variable.
+fn shares_with_http_only(candidates: &[Candidate<'_>], draft: &Draft, places: &[Place]) -> bool {
+    candidates
+        .iter()
+        .filter(|c| matches!(c.request.language, Language::Python | Language::DotNet) && c.chosen.is_ok())
+        .any(|c| targets::resolve(&c.names, draft).0.iter().any(|place| places.contains(place)))
 }
 
 /// Resolves Instrumentations and container lists, and applies the rules that concern the pod as a whole.

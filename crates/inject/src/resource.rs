@@ -76,9 +76,9 @@ impl Attributes {
             ..Attributes::default()
         };
         attributes.own_service_name = attributes.existing.contains("service.name");
-        attributes.from_instrumentation(context);
-        attributes.from_kubernetes(context, target);
-        attributes.from_annotations(context);
+        attributes.add_from_instrumentation(context);
+        attributes.add_from_kubernetes(context, target);
+        attributes.add_from_annotations(context);
         attributes
     }
 
@@ -109,13 +109,13 @@ impl Attributes {
         }
     }
 
-    fn from_instrumentation(&mut self, context: &Context<'_>) {
+    fn add_from_instrumentation(&mut self, context: &Context<'_>) {
         for (key, value) in &context.spec().resource.resource_attributes {
             self.add(key, value.clone());
         }
     }
 
-    fn from_kubernetes(&mut self, context: &Context<'_>, target: &Container) {
+    fn add_from_kubernetes(&mut self, context: &Context<'_>, target: &Container) {
         let (namespace, metadata) = (context.namespace, &context.pod.metadata);
         let facts = [
             ("k8s.namespace.name", namespace),
@@ -141,7 +141,7 @@ impl Attributes {
         self.add_if_absent("service.namespace", encode(namespace));
     }
 
-    fn from_annotations(&mut self, context: &Context<'_>) {
+    fn add_from_annotations(&mut self, context: &Context<'_>) {
         for (key, value) in &context.pod.metadata.annotations {
             let Some(key) = key.strip_prefix(RESOURCE_PREFIX) else { continue };
             // An empty service.namespace counts as absent (addendum 3), like an empty service.instance.id.
@@ -155,7 +155,7 @@ impl Attributes {
     /// Adds `service.version`: annotation, label (opt-in), Instrumentation, image (spec 5.6, W10).
     pub(crate) fn add_version(&mut self, context: &Context<'_>, target: &Container) {
         if !annotation(context, "service.version").is_empty() {
-            return; // added by from_annotations
+            return; // added by add_from_annotations
         }
         if let Some(label) = label(context, "app.kubernetes.io/version") {
             self.add("service.version", encode(label));

@@ -42,6 +42,9 @@ pub(crate) fn inject(
     draft: &mut Draft,
     targets: &[Place],
 ) -> Result<Outcomes, Decline> {
+    if targets.is_empty() {
+        return Ok(Outcomes::new()); // every name is unknown
+    }
     match context.language {
         Language::Java => copied_agent::inject(&java::Java, context, draft, targets),
         Language::NodeJs => copied_agent::inject(&nodejs::NodeJs, context, draft, targets),
