@@ -1,5 +1,7 @@
 //! The CustomResourceDefinition: same structure as the Go operator's, our words, read by our types.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic; so may its functions")]
+
 use std::{collections::BTreeMap, path::PathBuf};
 
 use api::{

@@ -5,6 +5,8 @@
 //! has an `input`, or a merge patch of the object before it (`patch`); and either `differs`, a merge patch that turns
 //! `nothing` merged with the input (or the former object merged with the patch) into what was stored, or `message`.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic; so may its functions")]
+
 use std::collections::BTreeMap;
 
 use api::{

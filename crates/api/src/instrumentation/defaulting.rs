@@ -100,7 +100,7 @@ fn quote_scalars(holder: &mut Map<String, Value>, list: &str, path: &str, warnin
             _ => continue,
         };
         warnings.push(format!(
-            "{path}.{list}[{i}].value ({name}) is the {kind} {string}, not a string; it was stored as \"{string}\": write it in quotes"
+            "{path}.{list}[{i}].value ({name}) is the {kind} {string}, not a string; it was stored as \"{string}\"; write it in quotes"
         ));
         *value = string.into();
     }

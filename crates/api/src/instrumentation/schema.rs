@@ -3,6 +3,8 @@
 //!
 //! It knows the keywords that `crd.yaml` uses, and speaks like the API server.
 
+use std::{collections::HashMap, sync::LazyLock};
+
 use regex::Regex;
 use serde_json::{Map, Value};
 
@@ -26,6 +28,24 @@ impl std::fmt::Display for Violation {
         }
     }
 }
+
+/// Every pattern of the schema, compiled once.
+static PATTERNS: LazyLock<HashMap<&'static str, Regex>> = LazyLock::new(|| {
+    fn collect(schema: &'static Value, found: &mut HashMap<&'static str, Regex>) {
+        if let Some(pattern) = schema["pattern"].as_str()
+            && !found.contains_key(pattern)
+            && let Ok(regex) = Regex::new(pattern)
+        {
+            found.insert(pattern, regex);
+        }
+        let below = schema["properties"].as_object().into_iter().flat_map(Map::values);
+        let below = below.chain([&schema["items"], &schema["additionalProperties"]]);
+        below.filter(|schema| schema.is_object()).for_each(|schema| collect(schema, found));
+    }
+    let mut found = HashMap::new();
+    collect(open_api_schema(), &mut found);
+    found
+});
 
 /// Where the schema and an Instrumentation disagree.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -100,7 +120,7 @@ impl Findings {
             self.refuse(path, format!("Too long: may not be more than {max} bytes"));
         }
         if let Some(pattern) = schema["pattern"].as_str()
-            && !Regex::new(pattern).is_ok_and(|regex| regex.is_match(text))
+            && !PATTERNS.get(pattern).is_some_and(|regex| regex.is_match(text))
         {
             self.refuse(path, format!("Invalid value: {text:?}: {path} in body should match '{pattern}'"));
         }
