@@ -1,1 +1,64 @@
-fn main() {}
+//! The project's own tasks, run as `cargo xtask <task>`.
+
+mod bench;
+mod cargo;
+mod ci;
+mod control_plane;
+mod demo;
+mod drift;
+mod outcome;
+mod stage;
+mod test;
+
+use clap::{Parser, Subcommand};
+
+/// The project's own tasks.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Get the real control plane (etcd, kube-apiserver, kube-controller-manager, kubectl), or keep one running
+    ControlPlane {
+        #[command(subcommand)]
+        action: Option<control_plane::Action>,
+    },
+    /// Show the operator at work: a control plane, the operator, the examples, and what became of each pod
+    Demo(demo::Options),
+    /// Run all tests, lints and checks; ends with `N passed, N failed`
+    Test(test::Options),
+    /// Run the benches
+    Bench(bench::Options),
+    /// Run .ci/run on a fresh clone of HEAD
+    Ci,
+    /// Write the files that are generated from the code
+    Generate,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<std::process::ExitCode> {
+    use std::process::ExitCode;
+    match Arguments::parse().task {
+        Task::ControlPlane { action } => {
+            control_plane::run(action.as_ref()).await.map(|()| ExitCode::SUCCESS)
+        }
+        Task::Demo(options) => demo::run(&options).await,
+        Task::Test(options) => test::run(&options).await,
+        Task::Bench(options) => bench::run(&options),
+        Task::Ci => ci::run(),
+        Task::Generate => drift::generate().map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// Waits for Ctrl-C or SIGTERM, so that what runs can be stopped in order.
+async fn interrupted() -> anyhow::Result<()> {
+    let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => Ok(result?),
+        _ = terminated.recv() => Ok(()),
+    }
+}

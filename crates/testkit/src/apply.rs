@@ -52,11 +52,18 @@ pub async fn apply_yaml(client: &Client, text: &str, namespace: &str) -> anyhow:
 pub async fn create_yaml(client: &Client, text: &str, namespace: &str) -> anyhow::Result<Vec<DynamicObject>> {
     let mut created = Vec::new();
     for document in documents(text)? {
-        let (api, object) = prepare(client, document, namespace).await?;
-        let result = api.create(&PostParams::default(), &object).await;
-        created.push(result.with_context(|| describe(&object))?);
+        created.push(create(client, document, namespace).await?);
     }
     Ok(created)
+}
+
+/// Creates one object, in `namespace` if it is of a namespaced kind and names none.
+///
+/// # Errors
+/// As [`create_yaml`].
+pub async fn create(client: &Client, object: Value, namespace: &str) -> anyhow::Result<DynamicObject> {
+    let (api, object) = prepare(client, object, namespace).await?;
+    api.create(&PostParams::default(), &object).await.with_context(|| describe(&object))
 }
 
 async fn prepare(

@@ -147,13 +147,16 @@ pub async fn namespace(client: &Client, prefix: &str) -> anyhow::Result<String> 
 }
 
 async fn config(kubeconfig: &Path) -> anyhow::Result<Config> {
-    // Both are in the dependency tree's reach; rustls wants to be told which one to use. An error means that this
-    // process has chosen already.
+    // rustls wants to be told once per process. An error means that it has been.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let file = Kubeconfig::read_from(kubeconfig)
         .with_context(|| format!("cannot read the kubeconfig {}", kubeconfig.display()))?;
-    let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await;
-    config.with_context(|| format!("the kubeconfig {} cannot be used", kubeconfig.display()))
+    let mut config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
+        .await
+        .with_context(|| format!("the kubeconfig {} cannot be used", kubeconfig.display()))?;
+    // A test wants the server's answer, not that of the fifteenth attempt.
+    config.default_retry = false;
+    Ok(config)
 }
 
 /// A kubeconfig that can be copied: it refers to no other file.
