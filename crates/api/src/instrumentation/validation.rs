@@ -24,7 +24,12 @@ pub struct Validated {
 }
 
 /// Checks an Instrumentation that is created or updated.
+///
+/// One that is being deleted is not refused either: the update that removes its last finalizer must get through.
 pub fn validate(raw: &Value, settings: &Settings) -> Validated {
+    if field(raw, &["metadata", "deletionTimestamp"]).is_some() {
+        return validate_delete();
+    }
     let mut warnings = Vec::new();
     blocked_images(raw, settings, &mut warnings);
     let kind = text(raw, &["spec", "sampler", "type"]);
