@@ -5,6 +5,7 @@
 //! of a newer version survive (rule 6 of ARCHITECTURE.md).
 
 pub mod annotation;
+pub mod collector;
 pub mod instrumentation;
 pub mod language;
 pub mod settings;

@@ -27,7 +27,7 @@ fn listed(id: &str, ours: &mut Value, theirs: &mut Value) -> Option<&'static str
     None
 }
 
-/// Objects and lists without a leaf are not written by ours (addendum to the interface: nothing that nobody wrote).
+/// Objects and lists without a leaf are not written by ours: nothing that nobody wrote.
 fn without_empty(value: &mut Value) {
     match value {
         Value::Object(map) => {
