@@ -1,1 +1,47 @@
-fn main() {}
+//! `otel-operator`, also usable as `kubectl otel`.
+//!
+//! Each subcommand is one file with `command()` (its arguments) and `execute()` (what it does), and one line in
+//! [`SUBCOMMANDS`].
+
+mod manifests;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{ArgMatches, Command};
+
+/// A subcommand.
+struct Subcommand {
+    command: fn() -> Command,
+    execute: fn(&ArgMatches) -> anyhow::Result<ExitCode>,
+}
+
+/// Every subcommand, in the order of `--help`.
+const SUBCOMMANDS: &[Subcommand] = &[
+    Subcommand { command: run::command, execute: run::execute },
+    Subcommand { command: manifests::command, execute: manifests::execute },
+    Subcommand { command: manifests::crds_command, execute: manifests::crds_execute },
+];
+
+fn main() -> ExitCode {
+    // Both the client and the server need to know; an error would mean that it is known already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut command = Command::new("otel-operator")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("OpenTelemetry operator for Kubernetes: instruments applications that ask for it by annotation")
+        .subcommand_required(true)
+        .subcommands(SUBCOMMANDS.iter().map(|subcommand| (subcommand.command)()));
+    let (arguments, unknown) = run::with_subcommand(std::env::args().skip(1).collect());
+    run::remember_unknown(unknown);
+    let matches = command.get_matches_from_mut(std::iter::once("otel-operator".to_owned()).chain(arguments));
+    let Some((name, matches)) = matches.subcommand() else { return ExitCode::from(2) };
+    let subcommand = SUBCOMMANDS.iter().find(|subcommand| (subcommand.command)().get_name() == name);
+    match subcommand.map(|subcommand| (subcommand.execute)(matches)) {
+        Some(Ok(code)) => code,
+        Some(Err(error)) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+        None => ExitCode::from(2),
+    }
+}

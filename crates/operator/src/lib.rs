@@ -1,1 +1,24 @@
-//! TODO
+//! The running process: the shell around the pure engines.
+//!
+//! It gathers facts, asks an engine, and acts. **Invariant:** nothing here decides what a user's wish means; an `if`
+//! about that belongs into `inject` or `api`.
+//!
+//! * [`settings`]: flags, environment, configuration file.
+//! * [`webhook`]: the TLS server and its endpoints.
+//! * [`store`]: what is known of the cluster.
+//! * [`certificate`]: the own authority, or mounted files.
+//! * [`manifest`]: every object of an installation.
+//! * [`run`]: all of it together.
+
+pub mod certificate;
+pub mod cluster;
+pub mod health;
+pub mod log;
+pub mod manifest;
+pub mod metrics;
+pub mod run;
+pub mod settings;
+pub mod store;
+pub mod tls;
+pub mod upgrade;
+pub mod webhook;

@@ -1,0 +1,194 @@
+//! What the process may do: one line for each feature that needs it.
+
+use serde_json::{Value, json};
+
+use super::{
+    Options, SERVICE_ACCOUNT, metadata,
+    webhook::{MUTATING, VALIDATING},
+};
+use crate::{certificate::keep, settings::published};
+
+/// One rule and why it is there.
+struct Rule {
+    #[expect(dead_code, reason = "read by people: a rule without a reason has no place here")]
+    why: &'static str,
+    groups: &'static [&'static str],
+    resources: &'static [&'static str],
+    /// Empty: all names.
+    names: &'static [&'static str],
+    verbs: &'static [&'static str],
+}
+
+const CLUSTER: &[Rule] = &[
+    Rule {
+        why: "annotations and Pod Security labels of namespaces",
+        groups: &[""],
+        resources: &["namespaces"],
+        names: &[],
+        verbs: &["get", "list", "watch"],
+    },
+    Rule {
+        why: "choosing an Instrumentation; moving it to new images",
+        groups: &["opentelemetry.io"],
+        resources: &["instrumentations"],
+        names: &[],
+        verbs: &["get", "list", "watch", "patch"],
+    },
+    Rule {
+        why: "languages that cannot be moved",
+        groups: &["opentelemetry.io"],
+        resources: &["instrumentations/status"],
+        names: &[],
+        verbs: &["patch"],
+    },
+    Rule {
+        why: "the Deployment behind a ReplicaSet",
+        groups: &["apps"],
+        resources: &["replicasets"],
+        names: &[],
+        verbs: &["get", "list", "watch"],
+    },
+    Rule {
+        why: "the CronJob behind a Job",
+        groups: &["batch"],
+        resources: &["jobs"],
+        names: &[],
+        verbs: &["get", "list", "watch"],
+    },
+    Rule {
+        why: "whether the certificates of spec.exporter.tls exist; keys of ConfigMaps in envFrom",
+        groups: &[""],
+        resources: &["secrets", "configmaps"],
+        names: &[],
+        verbs: &["get"],
+    },
+    Rule {
+        why: "telling why something was not done",
+        groups: &["", "events.k8s.io"],
+        resources: &["events"],
+        names: &[],
+        verbs: &["create", "patch"],
+    },
+    Rule {
+        why: "the caBundle of the process's own certificates",
+        groups: &["admissionregistration.k8s.io"],
+        resources: &["mutatingwebhookconfigurations"],
+        names: &[MUTATING],
+        verbs: &["get", "patch"],
+    },
+    Rule {
+        why: "the caBundle of the process's own certificates",
+        groups: &["admissionregistration.k8s.io"],
+        resources: &["validatingwebhookconfigurations"],
+        names: &[VALIDATING],
+        verbs: &["get", "patch"],
+    },
+];
+
+const OWN_NAMESPACE: &[Rule] = &[
+    // Creating cannot be limited to a name.
+    Rule {
+        why: "the process's own certificates, and its settings for the command line",
+        groups: &[""],
+        resources: &["secrets", "configmaps"],
+        names: &[],
+        verbs: &["create"],
+    },
+    Rule {
+        why: "the process's own certificates",
+        groups: &[""],
+        resources: &["secrets"],
+        names: &[keep::SECRET],
+        verbs: &["get", "update"],
+    },
+    Rule {
+        why: "its settings for the command line",
+        groups: &[""],
+        resources: &["configmaps"],
+        names: &[published::CONFIG_MAP],
+        verbs: &["get", "patch"],
+    },
+];
+
+const METRICS: &[Rule] = &[
+    Rule {
+        why: "who asks for metrics",
+        groups: &["authentication.k8s.io"],
+        resources: &["tokenreviews"],
+        names: &[],
+        verbs: &["create"],
+    },
+    Rule {
+        why: "whether they may",
+        groups: &["authorization.k8s.io"],
+        resources: &["subjectaccessreviews"],
+        names: &[],
+        verbs: &["create"],
+    },
+];
+
+fn rules(rules: &[Rule]) -> Vec<Value> {
+    let written = rules.iter().map(|rule| {
+        let mut written = json!({"apiGroups": rule.groups, "resources": rule.resources, "verbs": rule.verbs});
+        if !rule.names.is_empty() {
+            written["resourceNames"] = rule.names.into();
+        }
+        written
+    });
+    written.collect()
+}
+
+/// Service account, roles and bindings.
+pub(super) fn objects(options: &Options) -> Vec<Value> {
+    let role = |name: &str, table: &[Rule]| json!({"apiVersion": RBAC, "kind": "ClusterRole", "metadata": metadata(name, None), "rules": rules(table)});
+    vec![
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata(SERVICE_ACCOUNT, Some(options))}),
+        json!({
+            "apiVersion": RBAC,
+            "kind": "Role",
+            "metadata": metadata("opentelemetry-operator-manager-role", Some(options)),
+            "rules": rules(OWN_NAMESPACE),
+        }),
+        role("opentelemetry-operator-manager-role", CLUSTER),
+        json!({
+            "apiVersion": RBAC,
+            "kind": "ClusterRole",
+            "metadata": metadata("opentelemetry-operator-metrics-reader", None),
+            "rules": [{"nonResourceURLs": ["/metrics"], "verbs": ["get"]}],
+        }),
+        role("opentelemetry-operator-proxy-role", METRICS),
+        binding(
+            "RoleBinding",
+            "Role",
+            "opentelemetry-operator-manager-rolebinding",
+            "opentelemetry-operator-manager-role",
+            options,
+        ),
+        binding(
+            "ClusterRoleBinding",
+            "ClusterRole",
+            "opentelemetry-operator-manager-rolebinding",
+            "opentelemetry-operator-manager-role",
+            options,
+        ),
+        binding(
+            "ClusterRoleBinding",
+            "ClusterRole",
+            "opentelemetry-operator-proxy-rolebinding",
+            "opentelemetry-operator-proxy-role",
+            options,
+        ),
+    ]
+}
+
+const RBAC: &str = "rbac.authorization.k8s.io/v1";
+
+fn binding(kind: &str, role_kind: &str, name: &str, role: &str, options: &Options) -> Value {
+    json!({
+        "apiVersion": RBAC,
+        "kind": kind,
+        "metadata": metadata(name, (kind == "RoleBinding").then_some(options)),
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": role_kind, "name": role},
+        "subjects": [{"kind": "ServiceAccount", "name": SERVICE_ACCOUNT, "namespace": options.namespace}],
+    })
+}

@@ -1,0 +1,99 @@
+//! The webhook configurations: which requests the API server sends here.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
+
+use super::{Options, WEBHOOK_SERVICE, metadata};
+use crate::webhook::{DEFAULT_PATH, VALIDATE_PATH, pod};
+
+/// Name of the MutatingWebhookConfiguration.
+pub const MUTATING: &str = "opentelemetry-operator-mutating-webhook-configuration";
+/// Name of the ValidatingWebhookConfiguration.
+pub const VALIDATING: &str = "opentelemetry-operator-validating-webhook-configuration";
+
+/// With `enabled`, this label on kube-system or on the operator's namespace lets their pods be instrumented.
+pub const OPT_IN_LABEL: &str = "instrumentation.opentelemetry.io/webhook";
+
+/// How long the API server waits, in seconds. A process that hangs delays each pod by this much; the deadline inside
+/// the process is far below it.
+const TIMEOUT: u32 = 5;
+
+/// Injecting twice equals injecting once, so the webhook may be asked again when a later one changed the pod (added a
+/// sidecar, say).
+const POD_REINVOCATION: &str = "IfNeeded";
+
+/// The namespace that keeps a cluster alive.
+const KUBE_SYSTEM: &str = "kube-system";
+const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
+
+/// Both configurations.
+pub fn objects(options: &Options) -> Vec<Value> {
+    let excluded = json!([KUBE_SYSTEM, options.namespace]);
+    let everywhere_else =
+        json!({"matchExpressions": [{"key": NAMESPACE_NAME, "operator": "NotIn", "values": excluded}]});
+    let opted_in = json!({
+        "matchExpressions": [{"key": NAMESPACE_NAME, "operator": "In", "values": excluded}],
+        "matchLabels": {OPT_IN_LABEL: "enabled"},
+    });
+    let pods = |name: &str, selector: &Value| {
+        let mut webhook = webhook(options, name, pod::PATH, "Ignore", &rule("", "v1", "pods", &["CREATE"]));
+        webhook["reinvocationPolicy"] = POD_REINVOCATION.into();
+        webhook["namespaceSelector"] = selector.clone();
+        webhook
+    };
+    let instrumentations = |operations: &[&str]| {
+        rule(
+            api::instrumentation::GROUP,
+            api::instrumentation::VERSION,
+            api::instrumentation::PLURAL,
+            operations,
+        )
+    };
+    let written = instrumentations(&["CREATE", "UPDATE"]);
+    let deleted = instrumentations(&["DELETE"]);
+    vec![
+        json!({
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "MutatingWebhookConfiguration",
+            "metadata": metadata(MUTATING, None),
+            "webhooks": [
+                webhook(options, "minstrumentation.kb.io", DEFAULT_PATH, "Fail", &written),
+                pods("mpod.kb.io", &everywhere_else),
+                // A selector cannot say "or", so the excluded namespaces that want it have an entry of their own.
+                pods("mpodoptedin.kb.io", &opted_in),
+            ],
+        }),
+        json!({
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "ValidatingWebhookConfiguration",
+            "metadata": metadata(VALIDATING, None),
+            "webhooks": [
+                webhook(options, "vinstrumentationcreateupdate.kb.io", VALIDATE_PATH, "Fail", &written),
+                webhook(options, "vinstrumentationdelete.kb.io", VALIDATE_PATH, "Ignore", &deleted),
+            ],
+        }),
+    ]
+}
+
+fn webhook(options: &Options, name: &str, path: &str, failure_policy: &str, rule: &Value) -> Value {
+    let mut client = match &options.webhook_url {
+        Some(url) => json!({"url": format!("{url}{path}")}),
+        None => json!({"service": {"name": WEBHOOK_SERVICE, "namespace": options.namespace, "path": path}}),
+    };
+    if let Some(ca) = &options.ca {
+        client["caBundle"] = STANDARD.encode(ca).into();
+    }
+    json!({
+        "name": name,
+        "clientConfig": client,
+        "rules": [rule],
+        "failurePolicy": failure_policy,
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+        "timeoutSeconds": TIMEOUT,
+    })
+}
+
+fn rule(group: &str, version: &str, resource: &str, operations: &[&str]) -> Value {
+    json!({"apiGroups": [group], "apiVersions": [version], "resources": [resource], "operations": operations, "scope": "Namespaced"})
+}

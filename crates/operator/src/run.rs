@@ -1,0 +1,264 @@
+//! The process: puts the parts together, runs until a signal, stops in order.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result};
+use kube::Client;
+use time::OffsetDateTime;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{error, info, warn};
+
+use crate::{
+    certificate::{Authority, Current, bundle, keep::Keep, mounted},
+    cluster::{self, Place},
+    health::Health,
+    manifest::{self, WEBHOOK_SERVICE},
+    metrics::{Metrics, server::MetricsEndpoint},
+    settings::{Process, published},
+    store::Store,
+    upgrade,
+    webhook::{Webhooks, pod::Pods, server},
+};
+
+/// How often the own serving certificate is looked at.
+const RENEWAL: Duration = Duration::from_secs(3600);
+/// In a cluster, requests still arrive for a moment after the signal: endpoints are updated in the background.
+const LAST_REQUESTS: Duration = Duration::from_secs(3);
+/// Running requests get this long to finish.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// When the process cannot start: no cluster, a port in use, certificates that cannot be kept.
+pub async fn run(settings: Process) -> Result<()> {
+    settings.log.clone().start();
+    info!(target: "setup", version = env!("CARGO_PKG_VERSION"), arch = std::env::consts::ARCH, "starting the OpenTelemetry operator");
+    for warning in &settings.warnings {
+        warn!(target: "config", "{warning}");
+    }
+    let stop = CancellationToken::new();
+    stop_on_signal(stop.clone())?;
+    let place = Place::find(settings.kubeconfig.as_ref());
+    let client = cluster::client(settings.kubeconfig.as_ref(), &place).await?;
+
+    let tasks = TaskTracker::new();
+    let metrics = Arc::new(Metrics::default());
+    let certificate = Arc::new(Current::default());
+    if settings.webhook_port.is_some() {
+        certificates(&settings, &place, &client, &certificate, &metrics, &tasks).await?;
+    } else {
+        warn!(target: "setup", "webhooks are off: no pod is instrumented");
+    }
+    if settings.install {
+        install(&settings, &place, &client, &certificate).await?;
+    }
+    let store = Store::new(client.clone(), settings.watch_namespaces.clone());
+    store.watch(&tasks, settings.injection.instrumentation_crds);
+
+    let servers = CancellationToken::new();
+    let serving = TaskTracker::new();
+    if let Some(port) = settings.webhook_port {
+        let listener = server::bind("", port).await.context("--webhook-port")?;
+        let tls = settings.tls.acceptor(certificate.clone()).context("--tls-cipher-suites")?;
+        let webhooks = Arc::new(Webhooks {
+            pods: Pods {
+                store: store.clone(),
+                settings: settings.injection.clone(),
+                metrics: metrics.clone(),
+                deadline: settings.webhook_deadline,
+            },
+        });
+        serving
+            .spawn(server::serve(listener, Some(tls), servers.clone(), move |r| webhooks.clone().handle(r)));
+        tasks.spawn(bundle::keep(client.clone(), certificate.clone()));
+    }
+    let health =
+        Arc::new(Health::new(store.clone(), certificate.clone(), settings.webhook_port, stop.clone()));
+    if let Some(address) = &settings.health {
+        let listener = server::bind(&address.host, address.port).await.context("--health-probe-addr")?;
+        let health = health.clone();
+        serving.spawn(server::serve(listener, None, servers.clone(), move |r| health.clone().handle(r)));
+    }
+    serve_metrics(&settings, &client, &metrics, &store, &certificate, &servers, &serving, &tasks).await?;
+
+    tasks.spawn(publish(client.clone(), place.namespace.clone(), settings.injection.clone()));
+    if settings.injection.instrumentation_crds {
+        let scope = settings.watch_namespaces.clone();
+        tasks.spawn(upgrade::until_done(client.clone(), settings.injection.clone(), scope));
+    }
+    info!(target: "setup", namespace = place.namespace, in_cluster = place.inside, "started");
+
+    stop.cancelled().await;
+    info!(target: "setup", "stopping: no longer ready, finishing running requests");
+    if place.inside {
+        tokio::time::sleep(LAST_REQUESTS).await;
+    }
+    servers.cancel();
+    serving.close();
+    if tokio::time::timeout(DRAIN, serving.wait()).await.is_err() {
+        warn!(target: "setup", "some requests did not finish in {} s", DRAIN.as_secs());
+    }
+    info!(target: "setup", "stopped");
+    Ok(())
+}
+
+/// The first signal stops gracefully, the second at once.
+fn stop_on_signal(stop: CancellationToken) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    tokio::spawn(async move {
+        for second in [false, true] {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if second {
+                std::process::exit(1);
+            }
+            stop.cancel();
+        }
+    });
+    Ok(())
+}
+
+/// Certificates of the webhook server: mounted ones when they are there, else the process's own.
+async fn certificates(
+    settings: &Process,
+    place: &Place,
+    client: &Client,
+    current: &Arc<Current>,
+    metrics: &Arc<Metrics>,
+    tasks: &TaskTracker,
+) -> Result<()> {
+    if let Some(files) = mounted::Files::find() {
+        let seen = match files.serve(current) {
+            Ok(content) => Some(content),
+            Err(e) => {
+                error!(target: "certificate", "the mounted certificate cannot be used, waiting for another: {e}");
+                None
+            }
+        };
+        info!(target: "certificate", "using the certificate mounted at {}", mounted::folder().display());
+        tasks.spawn(files.follow(current.clone(), metrics.clone(), seen));
+        return Ok(());
+    }
+    let names = names(settings, place);
+    let keep = if place.inside {
+        Keep::Secret { client: client.clone(), namespace: place.namespace.clone() }
+    } else {
+        Keep::Folder(settings.state_dir.clone())
+    };
+    let serve = |current: &Current, authority: &Authority| {
+        current.serve(&authority.certificate, &authority.key, Some(authority.ca_certificate.clone()))
+    };
+    let mut authority = keep.authority(&names).await?;
+    serve(current, &authority)?;
+    let current = current.clone();
+    tasks.spawn(async move {
+        loop {
+            tokio::time::sleep(RENEWAL).await;
+            match keep.authority(&names).await {
+                Ok(new) if new != authority => match serve(&current, &new) {
+                    Ok(()) => authority = new,
+                    Err(e) => error!(target: "certificate", "the renewed certificate cannot be used: {e}"),
+                },
+                Ok(_) => {}
+                Err(e) => warn!(target: "certificate", "the certificate could not be looked at: {e:#}"),
+            }
+        }
+    });
+    Ok(())
+}
+
+/// The names by which the API server, and the process itself, reach the webhooks.
+fn names(settings: &Process, place: &Place) -> BTreeSet<String> {
+    let service = format!("{WEBHOOK_SERVICE}.{}", place.namespace);
+    let mut names = BTreeSet::from([
+        format!("{service}.svc"),
+        format!("{service}.svc.cluster.local"),
+        service,
+        "localhost".to_owned(),
+        "127.0.0.1".to_owned(),
+        "::1".to_owned(),
+    ]);
+    let host = settings
+        .webhook_url
+        .as_ref()
+        .and_then(|url| url.parse::<hyper::Uri>().ok()?.host().map(str::to_owned));
+    names.extend(host.map(|host| host.trim_matches(['[', ']']).to_owned()));
+    names
+}
+
+/// `--install`: custom resource definitions and webhook configurations.
+async fn install(settings: &Process, place: &Place, client: &Client, certificate: &Current) -> Result<()> {
+    let options = manifest::Options {
+        namespace: place.namespace.clone(),
+        webhook_url: settings.webhook_url.clone(),
+        ca: certificate.served().and_then(|served| served.ca.clone()),
+        ..manifest::Options::default()
+    };
+    if !place.inside && options.webhook_url.is_none() {
+        warn!(
+            target: "setup",
+            "--install without --webhook-url: the API server will look for the webhooks at Service {}/{WEBHOOK_SERVICE}",
+            place.namespace
+        );
+    }
+    manifest::apply::apply(client, &manifest::of_the_process(&options, !place.inside))
+        .await
+        .context("--install")
+}
+
+#[expect(clippy::too_many_arguments, reason = "wiring: each part of the process is one argument")]
+async fn serve_metrics(
+    settings: &Process,
+    client: &Client,
+    metrics: &Arc<Metrics>,
+    store: &Arc<Store>,
+    certificate: &Arc<Current>,
+    servers: &CancellationToken,
+    serving: &TaskTracker,
+    tasks: &TaskTracker,
+) -> Result<()> {
+    let Some(address) = &settings.metrics else { return Ok(()) };
+    let listener = server::bind(&address.host, address.port).await.context("--metrics-addr")?;
+    let registry = metrics.registry(store.clone(), certificate.clone());
+    let endpoint = MetricsEndpoint::new(registry, settings.metrics_secure.then(|| client.clone()));
+    let mut tls = None;
+    if settings.metrics_secure {
+        let current = Arc::new(Current::default());
+        match &settings.metrics_files {
+            Some((certificate, key)) => {
+                let files = mounted::Files::pair(certificate.clone(), key.clone());
+                let seen =
+                    files.serve(&current).map_err(anyhow::Error::msg).context("--metrics-tls-cert-file")?;
+                tasks.spawn(files.follow(current.clone(), metrics.clone(), Some(seen)));
+            }
+            None => {
+                let names = ["localhost".to_owned(), "127.0.0.1".to_owned()].into();
+                let own = Authority::create(&names, OffsetDateTime::now_utc())?;
+                current.serve(&own.certificate, &own.key, Some(own.ca_certificate))?;
+            }
+        }
+        tls = Some(settings.tls.acceptor(current)?);
+    }
+    serving.spawn(server::serve(listener, tls, servers.clone(), move |r| endpoint.clone().handle(r)));
+    Ok(())
+}
+
+/// Publishes the settings for the command line. Nothing depends on it, so failures are only reported.
+async fn publish(client: Client, namespace: String, settings: Arc<api::Settings>) {
+    let mut pause = Duration::from_secs(1);
+    loop {
+        match published::publish(&client, &namespace, &settings).await {
+            Ok(()) => return,
+            Err(e) => {
+                warn!(target: "config", "the settings could not be published in ConfigMap {namespace}/{}: {e:#}", published::CONFIG_MAP)
+            }
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(300));
+    }
+}

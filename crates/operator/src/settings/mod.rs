@@ -1,0 +1,276 @@
+//! What the process was told: built-in defaults, then the configuration file, then the environment, then flags.
+//!
+//! * [`table`]: every setting by its names.
+//! * [`arguments`]: the command line.
+//! * [`values`]: who gave which value, and reading it.
+//! * [`published`]: the settings of injection as a document in the cluster.
+
+pub mod arguments;
+pub mod published;
+pub mod table;
+pub mod values;
+
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result};
+use api::Language;
+use clap::ArgMatches;
+use serde_json::Value;
+
+use crate::{log, tls::TlsSettings};
+use values::{Invalid, Values};
+
+/// Everything that the process was told.
+#[derive(Debug)]
+pub struct Process {
+    /// Settings of decisions.
+    pub injection: Arc<api::Settings>,
+    /// `--kubeconfig`.
+    pub kubeconfig: Option<PathBuf>,
+    /// `--webhook-url`, without a slash at its end.
+    pub webhook_url: Option<String>,
+    /// `--install`.
+    pub install: bool,
+    /// `--state-dir`.
+    pub state_dir: PathBuf,
+    /// `--webhook-port`; none when webhooks are off.
+    pub webhook_port: Option<u16>,
+    /// `--webhook-deadline`.
+    pub webhook_deadline: Duration,
+    /// `--health-probe-addr`; none when it is off.
+    pub health: Option<Address>,
+    /// `--metrics-addr`; none when it is off.
+    pub metrics: Option<Address>,
+    /// `--metrics-secure`.
+    pub metrics_secure: bool,
+    /// `--metrics-tls-cert-file` and `--metrics-tls-key-file`.
+    pub metrics_files: Option<(PathBuf, PathBuf)>,
+    /// `--tls-min-version` and `--tls-cipher-suites`.
+    pub tls: TlsSettings,
+    /// `--watch-namespace`; empty for all.
+    pub watch_namespaces: BTreeSet<String>,
+    /// `--zap-*`.
+    pub log: log::Settings,
+    /// What the user should know; logged at start.
+    pub warnings: Vec<String>,
+}
+
+/// Host and port. An empty host means all addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// Host name or IP address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+impl Process {
+    /// Reads file, environment and flags.
+    ///
+    /// # Errors
+    /// When a value makes no sense; the error names who gave it, the value and the fix.
+    pub fn read(matches: &ArgMatches, unknown: Vec<String>) -> Result<Process> {
+        let mut flags = Values::default();
+        arguments::take(matches, &mut flags);
+        let path = flags.text("config-file");
+        let file = match path.as_str() {
+            "" => None,
+            path => Some(
+                std::fs::read_to_string(path)
+                    .with_context(|| format!("--config-file: cannot read {path:?}"))?,
+            ),
+        };
+        let variable = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+        let mut values = Values::default();
+        values.warnings.extend(
+            unknown
+                .into_iter()
+                .map(|flag| format!("unknown flag {flag} is ignored; see otel-operator run --help")),
+        );
+        Self::resolve(file.as_deref(), variable, |values| arguments::take(matches, values), values)
+    }
+
+    /// Puts the sources together.
+    fn resolve(
+        file: Option<&str>,
+        variable: impl Fn(&str) -> Option<String>,
+        flags: impl FnOnce(&mut Values),
+        mut values: Values,
+    ) -> Result<Process> {
+        if let Some(text) = file {
+            let document: Value =
+                serde_saphyr::from_str(text).context("configuration file: it is no YAML")?;
+            match document {
+                Value::Null => {}
+                Value::Object(keys) => {
+                    keys.iter().try_for_each(|(key, value)| values.from_file(key, value))?
+                }
+                _ => anyhow::bail!("configuration file: it is no object; give keys with values"),
+            }
+        }
+        values.from_environment(variable);
+        flags(&mut values);
+        values.warn_of_the_ineffective();
+        Ok(Self::typed(values)?)
+    }
+
+    fn typed(mut values: Values) -> Result<Process, Invalid> {
+        let injection = Arc::new(injection(&mut values)?);
+        let webhooks = values.boolean("enable-webhooks")?;
+        let webhook_port = port(&values)?.filter(|_| webhooks);
+        let mut warnings = Vec::new();
+        let tls = TlsSettings::read(&values, &mut warnings)?;
+        let log = log::Settings::read(&values)?;
+        let files = (values.text("metrics-tls-cert-file"), values.text("metrics-tls-key-file"));
+        let metrics_files = match (files.0.as_str(), files.1.as_str()) {
+            ("", "") => None,
+            ("", _) | (_, "") => {
+                warnings.push("--metrics-tls-cert-file and --metrics-tls-key-file only work together: a self-signed certificate is used".to_owned());
+                None
+            }
+            (certificate, key) => Some((PathBuf::from(certificate), PathBuf::from(key))),
+        };
+        values.warnings.append(&mut warnings);
+        let path = |id: &str| Some(values.text(id)).filter(|text| !text.is_empty()).map(PathBuf::from);
+        Ok(Process {
+            injection,
+            kubeconfig: path("kubeconfig"),
+            webhook_url: webhook_url(&values)?,
+            install: values.boolean("install")?,
+            state_dir: path("state-dir").unwrap_or_else(default_state_dir),
+            webhook_port,
+            webhook_deadline: duration(&values, "webhook-deadline")?,
+            health: address(&values, "health-probe-addr")?,
+            metrics: address(&values, "metrics-addr")?,
+            metrics_secure: values.boolean("metrics-secure")?,
+            metrics_files,
+            tls,
+            watch_namespaces: values.list("watch-namespace").into_iter().collect(),
+            log,
+            warnings: values.warnings,
+        })
+    }
+}
+
+fn injection(values: &mut Values) -> Result<api::Settings, Invalid> {
+    let mut settings = api::Settings {
+        multi_instrumentation: values.boolean("enable-multi-instrumentation")?,
+        otlp_protocol_by_port: values.boolean("otlp-protocol-by-port")?,
+        verdict_annotation: values.boolean("verdict-annotation")?,
+        instrumentation_crds: values.boolean("enable-instrumentation-crds")?,
+        ..api::Settings::default()
+    };
+    for language in Language::ALL {
+        if let Some(flag) = language.info().enable_flag {
+            settings.enabled[language] = values.boolean(flag)?;
+        }
+        if let Some(flag) = language.info().image_flag {
+            // An empty value is what a build without defaults would have; the built-in one is meant.
+            let image = values.text(flag);
+            if !image.is_empty() {
+                settings.images[language] = image;
+            }
+        }
+    }
+    if let Some(given) = values.given("instrumentations").cloned() {
+        match api::instrumentation::parse_static(&given.object, &settings) {
+            Ok((instrumentation, warnings)) => {
+                settings.static_instrumentation = Some(Arc::new(instrumentation));
+                values.warnings.extend(warnings.into_iter().map(|w| format!("{}: {w}", given.origin)));
+            }
+            Err(message) => {
+                let value = given.object.to_string();
+                return Err(Invalid {
+                    origin: given.origin,
+                    value,
+                    problem: "refused".to_owned(),
+                    fix: message,
+                });
+            }
+        }
+        if settings.instrumentation_crds {
+            values.warnings.push(
+                "configuration file: `instrumentations` is used only with `enable-instrumentation-crds: false`".to_owned(),
+            );
+        }
+    }
+    Ok(settings)
+}
+
+/// The webhook port: 0 means the default and -1 "no webhooks", as in the reference.
+fn port(values: &Values) -> Result<Option<u16>, Invalid> {
+    let given = values.get("webhook-port");
+    let text = given.texts.last().map(String::as_str).unwrap_or_default();
+    match text.parse::<i32>().map(|number| (number, u16::try_from(number))) {
+        Ok((-1, _)) => Ok(None),
+        Ok((0, _)) => Ok(Some(9443)),
+        Ok((_, Ok(port))) => Ok(Some(port)),
+        _ => Err(Invalid::new(&given, "no port number", "give a number from 1 to 65535")),
+    }
+}
+
+/// `host:port`; `0` switches a server off. An empty metrics address means `:8080`, as in the reference.
+fn address(values: &Values, id: &str) -> Result<Option<Address>, Invalid> {
+    let given = values.get(id);
+    let text = given.texts.last().map(String::as_str).unwrap_or_default();
+    let text = match (text, id) {
+        ("0", _) => return Ok(None),
+        ("", "metrics-addr") => ":8080",
+        ("", _) => return Ok(None),
+        (text, _) => text,
+    };
+    let parsed = text.rsplit_once(':').and_then(|(host, port)| {
+        let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
+        Some(Address { host: host.to_owned(), port: port.parse().ok()? })
+    });
+    match parsed {
+        Some(address) => Ok(Some(address)),
+        None => Err(Invalid::new(&given, "no address", "give host:port, :port, or 0 to switch it off")),
+    }
+}
+
+/// A duration as Go writes it, one unit only: `500ms`, `2s`, `1m`.
+fn duration(values: &Values, id: &str) -> Result<Duration, Invalid> {
+    let given = values.get(id);
+    let text = given.texts.last().map(String::as_str).unwrap_or_default();
+    let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(at);
+    let duration = number.parse::<u64>().ok().and_then(|number| match unit {
+        "ms" => Some(Duration::from_millis(number)),
+        "s" => Some(Duration::from_secs(number)),
+        "m" => Some(Duration::from_secs(number.checked_mul(60)?)),
+        _ => None,
+    });
+    // Longer than the API server waits would be a promise that nobody keeps.
+    match duration.filter(|d| !d.is_zero() && *d <= Duration::from_secs(30)) {
+        Some(duration) => Ok(duration),
+        None => Err(Invalid::new(&given, "no usable duration", "give a time up to 30s, for example 500ms")),
+    }
+}
+
+fn webhook_url(values: &Values) -> Result<Option<String>, Invalid> {
+    let given = values.get("webhook-url");
+    let text = given.texts.last().map(|t| t.trim_end_matches('/')).unwrap_or_default();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    match text.parse::<hyper::Uri>() {
+        Ok(url) if url.scheme_str() == Some("https") && url.host().is_some() && url.query().is_none() => {
+            Ok(Some(text.to_owned()))
+        }
+        _ => Err(Invalid::new(
+            &given,
+            "no usable URL",
+            "give https://HOST:PORT; the API server calls webhooks by HTTPS only",
+        )),
+    }
+}
+
+fn default_state_dir() -> PathBuf {
+    let base = std::env::var_os("XDG_STATE_HOME").filter(|p| !p.is_empty()).map(PathBuf::from);
+    let base = base.or_else(|| std::env::home_dir().map(|home| home.join(".local/state")));
+    base.unwrap_or_else(std::env::temp_dir).join("otel-operator")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+//! What the process knows of the cluster, behind small look-ups.
+//!
+//! Namespaces, Instrumentations and the owners of ReplicaSets and Jobs are watched and kept lean. Everything else is
+//! asked for by name when a pod needs it, and remembered for some seconds ([`lookup`]).
+//!
+//! **Invariant:** no Secret is ever listed or watched, and none is read beyond its metadata.
+
+mod gather;
+pub mod instrumentation;
+pub mod lean;
+pub mod lookup;
+pub mod reflect;
+pub mod shelf;
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use inject::{Namespace, OwnerReference};
+use k8s_openapi::{
+    api::{apps::v1::ReplicaSet, batch::v1::Job, core::v1},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
+use kube::{Api, Client, Resource};
+use tokio_util::task::TaskTracker;
+
+pub use gather::NamespaceLookup;
+use instrumentation::{Entry, Read};
+use lean::Lean;
+use lookup::Lookup;
+use reflect::{Absence, reflect};
+use shelf::Shelf;
+
+/// The owners of one object.
+pub type Owners = Arc<[OwnerReference]>;
+
+/// What the process knows of the cluster.
+pub struct Store {
+    client: Client,
+    /// `--watch-namespace`; empty: all.
+    scope: BTreeSet<String>,
+    /// Namespaces, with the annotations and labels that injection reads.
+    pub namespaces: Arc<Shelf<Arc<Namespace>>>,
+    /// Instrumentations.
+    pub instrumentations: Arc<Shelf<Entry>>,
+    /// Owners of ReplicaSets.
+    pub replica_sets: Arc<Shelf<Owners>>,
+    /// Owners of Jobs.
+    pub jobs: Arc<Shelf<Owners>>,
+    remembered: gather::Remembered,
+}
+
+impl Store {
+    /// An empty store for these namespaces (all, when empty).
+    pub fn new(client: Client, scope: BTreeSet<String>) -> Arc<Self> {
+        let watches = scope.len().max(1);
+        Arc::new(Store {
+            client,
+            namespaces: Arc::new(Shelf::new("namespaces", 1)),
+            instrumentations: Arc::new(Shelf::new("instrumentations", watches)),
+            replica_sets: Arc::new(Shelf::new("replicasets", watches)),
+            jobs: Arc::new(Shelf::new("jobs", watches)),
+            remembered: gather::Remembered::default(),
+            scope,
+        })
+    }
+
+    /// Starts the watches. They run until the tracker's tasks are aborted with the process.
+    ///
+    /// `instrumentation_crds`: whether Instrumentations are watched at all.
+    pub fn watch(&self, tasks: &TaskTracker, instrumentation_crds: bool) {
+        let client = &self.client;
+        let namespaces = Api::<Lean<v1::Namespace>>::all(client.clone());
+        tasks.spawn(reflect(namespaces, None, self.namespaces.clone(), Absence::Error, |n| {
+            Arc::new(namespace(n.into_metadata()))
+        }));
+        let scopes: Vec<Option<String>> =
+            if self.scope.is_empty() { vec![None] } else { self.scope.iter().cloned().map(Some).collect() };
+        for scope in scopes {
+            if instrumentation_crds {
+                let api = self.api::<Read>(scope.as_deref());
+                tasks.spawn(reflect(
+                    api,
+                    scope.clone(),
+                    self.instrumentations.clone(),
+                    Absence::NoObjects,
+                    Entry::from,
+                ));
+            } else {
+                self.instrumentations.reported();
+            }
+            let api = self.api::<Lean<ReplicaSet>>(scope.as_deref());
+            tasks.spawn(reflect(api, scope.clone(), self.replica_sets.clone(), Absence::Error, |o| {
+                owners(o.into_metadata())
+            }));
+            let api = self.api::<Lean<Job>>(scope.as_deref());
+            tasks
+                .spawn(reflect(api, scope, self.jobs.clone(), Absence::Error, |o| owners(o.into_metadata())));
+        }
+    }
+
+    /// The kinds whose objects have not been listed yet.
+    pub fn unfilled(&self) -> Vec<&'static str> {
+        [
+            (self.namespaces.name(), self.namespaces.is_filled()),
+            (self.instrumentations.name(), self.instrumentations.is_filled()),
+            (self.replica_sets.name(), self.replica_sets.is_filled()),
+            (self.jobs.name(), self.jobs.is_filled()),
+        ]
+        .into_iter()
+        .filter_map(|(name, filled)| (!filled).then_some(name))
+        .collect()
+    }
+
+    /// How many objects of each kind are held.
+    pub fn counts(&self) -> [(&'static str, usize); 4] {
+        [
+            (self.namespaces.name(), self.namespaces.len()),
+            (self.instrumentations.name(), self.instrumentations.len()),
+            (self.replica_sets.name(), self.replica_sets.len()),
+            (self.jobs.name(), self.jobs.len()),
+        ]
+    }
+
+    /// Whether objects of this namespace are watched.
+    pub fn watches(&self, namespace: &str) -> bool {
+        self.scope.is_empty() || self.scope.contains(namespace)
+    }
+
+    fn api<K>(&self, scope: Option<&str>) -> Api<K>
+    where
+        K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
+    {
+        match scope {
+            None => Api::all(self.client.clone()),
+            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
+        }
+    }
+}
+
+/// Keeps the annotations and labels of a Namespace that a decision can look at.
+fn namespace(metadata: ObjectMeta) -> Namespace {
+    let mut annotations = metadata.annotations.unwrap_or_default();
+    annotations.retain(|key, _| {
+        key.starts_with(api::annotation::PREFIX) || key.starts_with(api::annotation::RESOURCE_PREFIX)
+    });
+    let mut labels = metadata.labels.unwrap_or_default();
+    labels.retain(|key, _| key.starts_with("pod-security.kubernetes.io/"));
+    Namespace { name: metadata.name.unwrap_or_default(), annotations, labels }
+}
+
+fn owners(metadata: ObjectMeta) -> Owners {
+    let references = metadata.owner_references.unwrap_or_default().into_iter();
+    references
+        .map(|o| OwnerReference {
+            api_version: o.api_version,
+            kind: o.kind,
+            name: o.name,
+            uid: o.uid,
+            controller: o.controller.unwrap_or_default(),
+        })
+        .collect()
+}

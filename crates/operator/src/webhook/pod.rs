@@ -1,0 +1,291 @@
+//! `/mutate-v1-pod`: what should happen to this pod?
+//!
+//! The contract is fail-open: whatever goes wrong here, the pod is created, untouched, and told why.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use api::Settings;
+use inject::{Decision, Metadata, Namespace, Pod, Reason, Request, Verdict};
+use serde_json::value::RawValue;
+use tracing::{error, info, warn};
+
+use super::review::{Answer, Status, read};
+use crate::{
+    metrics::{Metrics, Outcome},
+    store::{NamespaceLookup, Store},
+};
+
+/// Path, as in the reference operator.
+pub const PATH: &str = "/mutate-v1-pod";
+
+/// Decides about pods.
+pub struct Pods {
+    /// What is known of the cluster.
+    pub store: Arc<Store>,
+    /// Settings of injection.
+    pub settings: Arc<Settings>,
+    /// Where decisions are counted.
+    pub metrics: Arc<Metrics>,
+    /// `--webhook-deadline`.
+    pub deadline: Duration,
+}
+
+impl Pods {
+    /// Answers the body of a request. The error text goes with HTTP 400.
+    pub async fn answer(&self, body: &[u8]) -> Result<Vec<u8>, String> {
+        let began = Instant::now();
+        let review = match read(body) {
+            Ok(review) => review,
+            Err(message) => {
+                self.metrics.review(Outcome::BadRequest, began.elapsed());
+                return Err(message);
+            }
+        };
+        let decided = match review.object {
+            Some(object) => self.decide(object, &review.namespace).await,
+            None => Some(Decided::declined(
+                Reason::PodUnreadable,
+                "the request holds no pod".to_owned(),
+                READABLE,
+            )),
+        };
+        let recorded = !review.is_dry_run();
+        let Some(decided) = decided else {
+            if recorded {
+                self.metrics.review(Outcome::NotRequested, began.elapsed());
+            }
+            return Ok(Answer::allow().write(&review.uid));
+        };
+        let patch = if decided.decision.patch.is_empty() {
+            Vec::new()
+        } else {
+            // Operations hold JSON values, which always serialise.
+            serde_json::to_vec(&decided.decision.patch).unwrap_or_default()
+        };
+        if recorded {
+            self.record(&decided, &review.namespace, patch.len(), began.elapsed());
+        }
+        let answer = Answer {
+            allowed: true,
+            status: decided.decision.request_error().map(|message| Status {
+                code: 500,
+                message,
+                reason: None,
+            }),
+            patch,
+            warnings: decided.warnings(),
+            audit: Some(codes(&decided.decision.verdicts)),
+        };
+        Ok(answer.write(&review.uid))
+    }
+
+    /// Decides within the deadline. None: the pod asked for nothing.
+    async fn decide(&self, object: &RawValue, namespace: &str) -> Option<Decided> {
+        let metadata = match Metadata::parse(object) {
+            Ok(metadata) => metadata,
+            Err(e) => {
+                return Some(Decided::declined(
+                    Reason::PodUnreadable,
+                    format!("the pod cannot be read: {e}"),
+                    READABLE,
+                ));
+            }
+        };
+        let of = Owner::of(&metadata);
+        match tokio::time::timeout(self.deadline, self.gather_and_plan(object, metadata, namespace)).await {
+            Ok(decision) => decision.map(|decision| Decided { decision, of, own_warning: None }),
+            Err(_) => {
+                let message = format!(
+                    "no decision within {} ms: the pod is created untouched",
+                    self.deadline.as_millis()
+                );
+                let fix = "look for a slow or unreachable API server, then recreate the pod";
+                Some(Decided { of, ..Decided::declined(Reason::DeadlineExceeded, message, fix) })
+            }
+        }
+    }
+
+    async fn gather_and_plan(
+        &self,
+        object: &RawValue,
+        metadata: Metadata,
+        namespace: &str,
+    ) -> Option<Decision> {
+        let namespace = match self.store.namespace(namespace).await {
+            NamespaceLookup::Found(namespace) => namespace,
+            NamespaceLookup::Unreadable(why) => {
+                // What the Namespace asks for is unknown, so only a pod that asks for itself is told.
+                let unknown = Namespace { name: namespace.to_owned(), ..Namespace::default() };
+                Request::read(&metadata, &unknown)?;
+                return Some(declined(
+                    Reason::NamespaceNotFound,
+                    why,
+                    "recreate the pod once the API server answers",
+                ));
+            }
+        };
+        let request = Request::read(&metadata, &namespace)?;
+        if !self.store.watches(&namespace.name) {
+            let message = format!("namespace {} is not watched", namespace.name);
+            return Some(declined(Reason::InstrumentationUnreadable, message, "add it to --watch-namespace"));
+        }
+        let mut pod = match Pod::parse(object) {
+            Ok(pod) => pod,
+            Err(e) => {
+                return Some(declined(
+                    Reason::PodUnreadable,
+                    format!("the pod cannot be read: {e}"),
+                    READABLE,
+                ));
+            }
+        };
+        if pod.metadata.namespace.is_empty() {
+            pod.metadata.namespace.clone_from(&namespace.name);
+        }
+        let candidates = self.store.candidates(&request.instrumentation_namespaces()).await;
+        let needs = inject::needs(&pod, &request, &candidates, &self.settings);
+        let facts = self.store.facts(namespace, candidates, &needs).await;
+        // A mistake of ours must not cost anybody a pod. (The profiles keep unwinding for this reason.)
+        let planned = catch_unwind(AssertUnwindSafe(|| inject::plan(&pod, &request, &facts, &self.settings)));
+        Some(planned.unwrap_or_else(|_| {
+            self.metrics.panics.inc();
+            let message = "the operator failed on this pod; this is a bug".to_owned();
+            declined(Reason::PodUnreadable, message, "please report it with the pod's manifest")
+        }))
+    }
+
+    /// Counts and logs a decision.
+    fn record(&self, decided: &Decided, namespace: &str, patch: usize, took: Duration) {
+        let Decided { decision, of, .. } = decided;
+        let injected = decision.injected();
+        self.metrics.review(if injected { Outcome::Injected } else { Outcome::Declined }, took);
+        for verdict in &decision.verdicts {
+            self.metrics.verdict(verdict.language, verdict.reason);
+        }
+        if patch > 0 {
+            self.metrics.patch(patch);
+        }
+        let reasons = codes(&decision.verdicts);
+        let text: Vec<String> =
+            decision.verdicts.iter().map(Verdict::text).filter(|t| !t.is_empty()).collect();
+        let text = text.join(" | ");
+        let Owner { kind, name } = of;
+        if decision.verdicts.iter().any(|v| v.reason == Reason::DeadlineExceeded) {
+            error!(target: "pod-webhook", namespace, owner_kind = %kind, owner = %name, %reasons, detail = %text, "pod declined");
+        } else if injected {
+            info!(target: "pod-webhook", namespace, owner_kind = %kind, owner = %name, %reasons, detail = %text, "pod injected");
+        } else {
+            warn!(target: "pod-webhook", namespace, owner_kind = %kind, owner = %name, %reasons, detail = %text, "pod declined");
+        }
+    }
+}
+
+const READABLE: &str = "apply a pod that this Kubernetes version understands";
+
+/// A decision about one pod, and whose pod it is.
+#[derive(Debug, Default)]
+struct Decided {
+    decision: Decision,
+    of: Owner,
+    /// The warning of a decision that the engine did not make.
+    own_warning: Option<String>,
+}
+
+impl Decided {
+    fn declined(reason: Reason, message: String, fix: &str) -> Decided {
+        let decision = declined(reason, message, fix);
+        let own_warning = decision.verdicts.first().map(Verdict::text);
+        Decided { decision, own_warning, ..Decided::default() }
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let mut warnings = self.decision.warnings();
+        if let Some(own) = &self.own_warning
+            && !warnings.iter().any(|w| w.contains(own.as_str()))
+        {
+            warnings.push(format!("OpenTelemetry auto-instrumentation: {own}"));
+        }
+        warnings
+    }
+}
+
+fn declined(reason: Reason, message: String, fix: &str) -> Decision {
+    let verdict = Verdict {
+        language: None,
+        container: None,
+        reason,
+        message,
+        fix: fix.to_owned(),
+        instrumentation: None,
+        notes: Vec::new(),
+    };
+    Decision { verdicts: vec![verdict], patch: Vec::new() }
+}
+
+/// Whom a log line about a pod names: the pod's controller, else the pod itself.
+#[derive(Debug, Default)]
+struct Owner {
+    kind: String,
+    name: String,
+}
+
+impl Owner {
+    fn of(metadata: &Metadata) -> Owner {
+        let owner =
+            metadata.owner_references.iter().find(|o| o.controller).or(metadata.owner_references.first());
+        match owner {
+            Some(owner) => Owner { kind: owner.kind.clone(), name: owner.name.clone() },
+            None if metadata.name.is_empty() => {
+                Owner { kind: "Pod".to_owned(), name: metadata.generate_name.clone() }
+            }
+            None => Owner { kind: "Pod".to_owned(), name: metadata.name.clone() },
+        }
+    }
+}
+
+/// `java/app=Injected,python=LanguageDisabled`: the codes, for the audit log and the process's log.
+fn codes(verdicts: &[Verdict]) -> String {
+    let mut text = String::new();
+    for verdict in verdicts {
+        if !text.is_empty() {
+            text.push(',');
+        }
+        if let Some(language) = verdict.language {
+            text.push_str(language.id());
+        }
+        if let Some(container) = &verdict.container {
+            text.push('/');
+            text.push_str(container);
+        }
+        if !text.is_empty() && !text.ends_with(',') {
+            text.push('=');
+        }
+        text.push_str(verdict.reason.code());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use api::Language;
+
+    #[test]
+    fn codes_name_language_and_container_where_there_is_one() {
+        let verdict = |language, container: Option<&str>, reason| Verdict {
+            language,
+            container: container.map(str::to_owned),
+            ..declined(reason, String::new(), "").verdicts.remove(0)
+        };
+        let verdicts = [
+            verdict(Some(Language::Java), Some("app"), Reason::Injected),
+            verdict(Some(Language::Go), None, Reason::LanguageDisabled),
+            verdict(None, None, Reason::PodUnreadable),
+        ];
+        assert_eq!(codes(&verdicts), "java/app=Injected,go=LanguageDisabled,PodUnreadable");
+    }
+}

@@ -1,0 +1,103 @@
+//! HTTP/1.1 and HTTP/2 servers, with or without TLS, that stop gracefully.
+
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result};
+use http_body_util::Full;
+use hyper::{
+    Request, Response,
+    body::{Bytes, Incoming},
+    service::service_fn,
+};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto::Builder, graceful::GracefulShutdown},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+/// A client that does not finish its handshake or its headers within this time is dropped.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Idle HTTP/2 connections are pinged this often.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+
+/// Binds a listener. An empty host means all addresses, IPv6 ones too where there are any.
+pub async fn bind(host: &str, port: u16) -> Result<TcpListener> {
+    let listener = match host {
+        "" => match TcpListener::bind(SocketAddr::from(([0_u16; 8], port))).await {
+            Ok(listener) => Ok(listener),
+            Err(e) if e.kind() == std::io::ErrorKind::AddrInUse => Err(e),
+            Err(_) => TcpListener::bind(SocketAddr::from(([0_u8; 4], port))).await,
+        },
+        host => TcpListener::bind((host, port)).await,
+    };
+    listener.with_context(|| format!("cannot listen on {host}:{port}"))
+}
+
+/// Serves until told to stop, then lets running requests finish.
+pub async fn serve<F, R>(listener: TcpListener, tls: Option<TlsAcceptor>, stop: CancellationToken, handle: F)
+where
+    F: Fn(Request<Incoming>) -> R + Clone + Send + Sync + 'static,
+    R: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+{
+    let graceful = GracefulShutdown::new();
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+    builder.http2().timer(TokioTimer::new()).keep_alive_interval(KEEP_ALIVE).keep_alive_timeout(PATIENCE);
+    let builder = Arc::new(builder);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => break,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(e) => {
+                // Out of file descriptors, most likely: a pause lets other connections end.
+                debug!(target: "server", "cannot accept a connection: {e}");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let _ = stream.set_nodelay(true);
+        let (builder, handle, watcher, tls) =
+            (builder.clone(), handle.clone(), graceful.watcher(), tls.clone());
+        tokio::spawn(async move {
+            match tls {
+                None => connection(stream, &builder, handle, watcher).await,
+                Some(tls) => match tokio::time::timeout(PATIENCE, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => connection(stream, &builder, handle, watcher).await,
+                    Ok(Err(e)) => debug!(target: "server", "TLS handshake failed: {e}"),
+                    Err(_) => debug!(target: "server", "TLS handshake took too long"),
+                },
+            }
+        });
+    }
+    drop(listener);
+    graceful.shutdown().await;
+}
+
+async fn connection<S, F, R>(
+    stream: S,
+    builder: &Builder<TokioExecutor>,
+    handle: F,
+    watcher: hyper_util::server::graceful::Watcher,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    F: Fn(Request<Incoming>) -> R + Send + Sync + 'static,
+    R: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+{
+    let service = service_fn(move |request| {
+        let answer = handle(request);
+        async move { Ok::<_, Infallible>(answer.await) }
+    });
+    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+    if let Err(e) = watcher.watch(connection).await {
+        debug!(target: "server", "connection ended: {e}");
+    }
+}
