@@ -48,12 +48,6 @@ impl Entry {
         self.source.as_ref().is_some_and(|s| !s.is_null())
     }
 
-    /// Whether the value is this field of the pod.
-    pub(crate) fn is_field(&self, path: &str) -> bool {
-        self.source.as_ref().and_then(|s| s.pointer("/fieldRef/fieldPath")).and_then(Value::as_str)
-            == Some(path)
-    }
-
     /// The literal value; empty when none is written.
     pub(crate) fn text(&self) -> &str {
         self.value.as_deref().unwrap_or_default()
