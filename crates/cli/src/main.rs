@@ -3,8 +3,10 @@
 //! Each subcommand is one file with `command()` (its arguments) and `execute()` (what it does), and one line in
 //! [`SUBCOMMANDS`].
 
+mod exit;
 mod manifests;
 mod run;
+mod yaml;
 
 use std::process::ExitCode;
 
@@ -26,14 +28,14 @@ const SUBCOMMANDS: &[Subcommand] = &[
 fn main() -> ExitCode {
     // Both the client and the server need to know; an error would mean that it is known already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut command = Command::new("otel-operator")
+    let command = Command::new("otel-operator")
         .version(env!("CARGO_PKG_VERSION"))
         .about("OpenTelemetry operator for Kubernetes: instruments applications that ask for it by annotation")
         .subcommand_required(true)
         .subcommands(SUBCOMMANDS.iter().map(|subcommand| (subcommand.command)()));
     let (arguments, unknown) = run::with_subcommand(std::env::args().skip(1).collect());
     run::remember_unknown(unknown);
-    let matches = command.get_matches_from_mut(std::iter::once("otel-operator".to_owned()).chain(arguments));
+    let matches = command.clone().get_matches_from(std::iter::once("otel-operator".to_owned()).chain(arguments));
     let Some((name, matches)) = matches.subcommand() else { return ExitCode::from(2) };
     let subcommand = SUBCOMMANDS.iter().find(|subcommand| (subcommand.command)().get_name() == name);
     match subcommand.map(|subcommand| (subcommand.execute)(matches)) {
