@@ -5,7 +5,7 @@ mod cargo;
 mod ci;
 mod control_plane;
 mod demo;
-mod drift;
+mod generate;
 mod outcome;
 mod stage;
 mod test;
@@ -50,7 +50,7 @@ async fn main() -> anyhow::Result<std::process::ExitCode> {
         Task::Test(options) => test::run(&options).await,
         Task::Bench(options) => bench::run(&options),
         Task::Ci => ci::run(),
-        Task::Generate => drift::generate().map(|()| ExitCode::SUCCESS),
+        Task::Generate => generate::run(),
     }
 }
 

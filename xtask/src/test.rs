@@ -11,7 +11,6 @@ use testkit::ControlPlane;
 
 use crate::{
     cargo::{cargo, target_directory},
-    drift,
     outcome::Outcome,
     stage,
 };
@@ -73,8 +72,6 @@ impl Run {
         if self.outcome.failed > 0 {
             control_plane.keep_logs();
         }
-        drop(control_plane);
-        self.outcome += drift::check(&operator)?;
         Ok(self.outcome)
     }
 

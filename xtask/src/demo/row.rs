@@ -24,7 +24,7 @@ pub(crate) struct Row {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Verdict {
     pub(crate) language: String,
-    /// Empty when the language was declined before containers were looked at.
+    /// `-` when the language was declined before containers were looked at.
     pub(crate) container: String,
     pub(crate) reason: String,
     /// The Instrumentation, or else why.
@@ -76,7 +76,7 @@ fn or_none(outcomes: &[String]) -> String {
 fn parse(annotation: &str) -> Vec<Verdict> {
     let entries = annotation.split(';').filter_map(|entry| entry.split_once('='));
     let verdict = |(subject, outcome): (&str, &str)| {
-        let (language, container) = subject.split_once('/').unwrap_or((subject, ""));
+        let (language, container) = subject.split_once('/').unwrap_or((subject, "-"));
         let (reason, source) = outcome.split_once('(').unwrap_or((outcome, ""));
         let why = match source.trim_end_matches(')') {
             "" => String::new(),
@@ -103,6 +103,6 @@ mod tests {
         let read: Vec<_> =
             verdicts.iter().map(|v| [&*v.language, &*v.container, &*v.reason, &*v.why]).collect();
         let java = ["java", "app", "Injected", "Instrumentation shop/demo@3"];
-        assert_eq!(read, [java, ["python", "", "UnsupportedPlatform", ""]]);
+        assert_eq!(read, [java, ["python", "-", "UnsupportedPlatform", ""]]);
     }
 }
