@@ -3,9 +3,18 @@
 //! Each subcommand is one file with `command()` (its arguments) and `execute()` (what it does), and one line in
 //! [`SUBCOMMANDS`].
 
+mod arguments;
+mod cluster;
 mod exit;
+mod inject;
 mod manifests;
+mod object;
 mod run;
+mod session;
+mod source;
+mod uninject;
+mod workload;
+mod world;
 mod yaml;
 
 use std::process::ExitCode;
@@ -21,6 +30,8 @@ struct Subcommand {
 /// Every subcommand, in the order of `--help`.
 const SUBCOMMANDS: &[Subcommand] = &[
     Subcommand { command: run::command, execute: run::execute },
+    Subcommand { command: crate::inject::command, execute: crate::inject::execute },
+    Subcommand { command: uninject::command, execute: uninject::execute },
     Subcommand { command: manifests::command, execute: manifests::execute },
     Subcommand { command: manifests::crds_command, execute: manifests::crds_execute },
 ];
@@ -30,12 +41,15 @@ fn main() -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let command = Command::new("otel-operator")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("OpenTelemetry operator for Kubernetes: instruments applications that ask for it by annotation")
+        .about(
+            "OpenTelemetry operator for Kubernetes: instruments applications that ask for it by annotation",
+        )
         .subcommand_required(true)
         .subcommands(SUBCOMMANDS.iter().map(|subcommand| (subcommand.command)()));
     let (arguments, unknown) = run::with_subcommand(std::env::args().skip(1).collect());
     run::remember_unknown(unknown);
-    let matches = command.clone().get_matches_from(std::iter::once("otel-operator".to_owned()).chain(arguments));
+    let matches =
+        command.clone().get_matches_from(std::iter::once("otel-operator".to_owned()).chain(arguments));
     let Some((name, matches)) = matches.subcommand() else { return ExitCode::from(2) };
     let subcommand = SUBCOMMANDS.iter().find(|subcommand| (subcommand.command)().get_name() == name);
     match subcommand.map(|subcommand| (subcommand.execute)(matches)) {

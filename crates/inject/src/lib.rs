@@ -16,6 +16,7 @@ pub mod facts;
 pub mod plan;
 pub mod pod;
 pub mod request;
+pub mod uninject;
 pub mod verdict;
 pub mod verdict_annotation;
 
@@ -42,3 +43,4 @@ pub use plan::{Decision, plan};
 pub use pod::{Metadata, OwnerReference, Pod};
 pub use request::{Asked, LanguageRequest, Request};
 pub use verdict::{Decline, Reason, Source, Verdict};
+pub use uninject::{Uninjected, uninject};

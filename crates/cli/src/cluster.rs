@@ -1,0 +1,172 @@
+//! What the command line asks a cluster. Each question is asked once.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    rc::Rc,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use api::Settings;
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use serde_json::Value;
+
+/// A person waits: a server that says nothing for so long is not there.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// What is asked of Secrets and ConfigMaps whose content is nobody's business.
+const ONLY_METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+
+/// A cluster.
+pub(crate) struct Cluster {
+    runtime: tokio::runtime::Runtime,
+    client: Client,
+    /// The namespace of the kubeconfig's context.
+    pub namespace: String,
+    answers: RefCell<BTreeMap<String, Option<Rc<Value>>>>,
+}
+
+impl Cluster {
+    /// The cluster of a kubeconfig, or the one that this pod runs in.
+    ///
+    /// # Errors
+    ///
+    /// When no kubeconfig can be used.
+    pub(crate) fn connect(kubeconfig: Option<&PathBuf>, context: Option<&str>) -> Result<Cluster> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let options =
+            KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
+        let (config, client) = runtime.block_on(async {
+            let mut config = match kubeconfig {
+                Some(path) => {
+                    let file = Kubeconfig::read_from(path)
+                        .with_context(|| format!("cannot read the kubeconfig {}", path.display()))?;
+                    Config::from_custom_kubeconfig(file, &options)
+                        .await
+                        .with_context(|| format!("the kubeconfig {} cannot be used", path.display()))?
+                }
+                None => match Config::from_kubeconfig(&options).await {
+                    Ok(config) => config,
+                    Err(_) if context.is_none() && std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() => {
+                        Config::incluster().context("the pod's service account cannot be used")?
+                    }
+                    Err(error) => {
+                        return Err(error).context(
+                            "no usable kubeconfig; give --kubeconfig, KUBECONFIG or ~/.kube/config",
+                        );
+                    }
+                },
+            };
+            config.default_retry = false;
+            config.connect_timeout = Some(PATIENCE);
+            config.read_timeout = Some(PATIENCE);
+            let client = Client::try_from(config.clone()).context("cannot make a client for the cluster")?;
+            Ok::<_, anyhow::Error>((config, client))
+        })?;
+        Ok(Cluster { runtime, client, namespace: config.default_namespace, answers: RefCell::default() })
+    }
+
+    /// The object or list at a path; none when it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// When the cluster cannot be reached or refuses.
+    pub(crate) fn get(&self, path: &str) -> Result<Option<Rc<Value>>> {
+        self.ask(path, "application/json")
+    }
+
+    fn ask(&self, path: &str, accept: &str) -> Result<Option<Rc<Value>>> {
+        if let Some(answer) = self.answers.borrow().get(path) {
+            return Ok(answer.clone());
+        }
+        let request = http::Request::get(path).header(http::header::ACCEPT, accept).body(Vec::new())?;
+        let answer = match self.runtime.block_on(self.client.request::<Value>(request)) {
+            Ok(value) => Some(Rc::new(value)),
+            Err(kube::Error::Api(status)) if status.code == 404 => None,
+            Err(kube::Error::Api(status)) => bail!("the cluster refuses GET {path}: {}", status.message),
+            Err(error) => {
+                return Err(error).with_context(|| format!("the cluster does not answer GET {path}"));
+            }
+        };
+        self.answers.borrow_mut().insert(path.to_owned(), answer.clone());
+        Ok(answer)
+    }
+
+    /// The objects of a list.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cluster::get`].
+    pub(crate) fn list(&self, path: &str) -> Result<Vec<Value>> {
+        let list = self.get(path)?;
+        let items = list.as_deref().and_then(|l| l.get("items")).and_then(Value::as_array).cloned();
+        Ok(items.unwrap_or_default())
+    }
+
+    /// Whether an object exists, without reading it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cluster::get`].
+    pub(crate) fn exists(&self, path: &str) -> Result<bool> {
+        Ok(self.ask(path, ONLY_METADATA)?.is_some())
+    }
+
+    /// The keys of a ConfigMap.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cluster::get`].
+    pub(crate) fn config_map_keys(&self, namespace: &str, name: &str) -> Result<Option<BTreeSet<String>>> {
+        let map = self.get(&core(namespace, "configmaps", name)?)?;
+        let keys = |map: &Value| {
+            let data = map.get("data").and_then(Value::as_object);
+            data.into_iter().flat_map(|d| d.keys().cloned()).collect()
+        };
+        Ok(map.as_deref().map(keys))
+    }
+
+    /// The settings that the operator has published.
+    ///
+    /// # Errors
+    ///
+    /// When the cluster refuses, or they cannot be read.
+    pub(crate) fn settings(&self, namespace: &str) -> Result<Option<Settings>> {
+        self.runtime.block_on(operator::settings::published::read(&self.client, namespace))
+    }
+}
+
+/// The path of an object of the core group.
+///
+/// # Errors
+///
+/// When the name cannot be one.
+pub(crate) fn core(namespace: &str, resource: &str, name: &str) -> Result<String> {
+    Ok(format!("/api/v1/namespaces/{}/{resource}/{}", segment(namespace)?, segment(name)?))
+}
+
+/// The path of an object of another group.
+///
+/// # Errors
+///
+/// When the name cannot be one.
+pub(crate) fn grouped(group: &str, namespace: &str, resource: &str, name: &str) -> Result<String> {
+    Ok(format!("/apis/{group}/namespaces/{}/{resource}/{}", segment(namespace)?, segment(name)?))
+}
+
+/// A name as a segment of a path.
+///
+/// # Errors
+///
+/// When no object can have it.
+pub(crate) fn segment(name: &str) -> Result<&str> {
+    let ok = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.:".contains(&b);
+    if name.is_empty() || name.starts_with('.') || !name.bytes().all(ok) {
+        bail!("{name:?} is no name of an object: it may hold lower case letters, digits, - and .");
+    }
+    Ok(name)
+}

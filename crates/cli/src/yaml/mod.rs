@@ -1,0 +1,98 @@
+//! YAML as people write it: values by Kubernetes' rules, and changes that leave the rest of the text alone.
+//!
+//! * [`split`]: the documents of a text.
+//! * [`parse`]: the value of a document.
+//! * [`tree`]: where in the text each part of the value stands.
+//! * [`splice`]: a changed value → the text with only that changed.
+//! * [`write`]: a value → text.
+
+mod splice;
+mod tree;
+mod write;
+
+pub(crate) use splice::rewrite;
+pub(crate) use write::block;
+
+use serde_json::Value;
+
+/// Cuts a text at its `---` lines. The parts, put together again, are the text.
+pub(crate) fn split(text: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let (mut start, mut at) = (0, 0);
+    for line in text.split_inclusive('\n') {
+        let separator = line
+            .strip_prefix("---")
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']));
+        if separator && at > start {
+            parts.push(&text[start..at]);
+            start = at;
+        }
+        at += line.len();
+    }
+    parts.push(&text[start..]);
+    parts
+}
+
+/// The value of one document by the rules that the API server's clients have: `yes` is a boolean, `0123` is octal, of two
+/// equal keys the last one counts. An empty document is `null`.
+///
+/// # Errors
+///
+/// When it is not YAML; the message has line and column within `text`.
+pub(crate) fn parse(text: &str) -> Result<Value, String> {
+    // JSON is nearly YAML, but not quite (escaped surrogates, for one).
+    if text.trim_start().starts_with('{')
+        && let Ok(value) = serde_json::from_str(text)
+    {
+        return Ok(value);
+    }
+    let options = serde_saphyr::options! {
+        legacy_octal_numbers: true,
+        duplicate_keys: serde_saphyr::DuplicateKeyPolicy::LastWins,
+    };
+    let mut values: Vec<Value> =
+        serde_saphyr::from_multiple_with_options(text, options).map_err(|e| first_line(&e.to_string()))?;
+    match values.len() {
+        0 => Ok(Value::Null),
+        1 => Ok(values.remove(0)),
+        _ => Err("several documents that no `---` line separates".to_owned()),
+    }
+}
+
+/// The message without the excerpt of the text that follows it.
+fn first_line(message: &str) -> String {
+    message.lines().next().unwrap_or_default().trim_end_matches(':').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_text_is_the_sum_of_its_documents() {
+        for (text, count) in [
+            ("", 1),
+            ("a: 1\n", 1),
+            ("---\na: 1\n---\nb: 2", 2),
+            ("# only a comment\n---\na: |\n  ---\n  x\n--- # two\nb: 2\n---\n", 4),
+            ("a: 1\r\n---\r\nb: 2\r\n", 2),
+            ("---x: 1\n", 1),
+        ] {
+            let parts = split(text);
+            assert_eq!(parts.concat(), text);
+            assert_eq!(parts.len(), count, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn values_are_those_of_the_api_servers_clients() {
+        assert_eq!(
+            parse("a: yes\nb: 0123\nc: 1\nc: 2\nd: 12:34").unwrap(),
+            json!({"a": true, "b": 83, "c": 2, "d": "12:34"})
+        );
+        assert_eq!(parse("# nothing").unwrap(), Value::Null);
+        assert_eq!(parse("{\"a\": \"\\ud83d\\ude00\"}").unwrap(), json!({"a": "😀"}));
+        assert!(parse("a: [").unwrap_err().contains("line"), "{}", parse("a: [").unwrap_err());
+    }
+}
