@@ -1,0 +1,15 @@
+//! What should exist for this OpenTelemetryCollector? The pure engine of collectors.
+//!
+//! The way of a collector:
+//!
+//! 1. [`config::Config::read`]: the collector configuration as a graph of components and pipelines, from the raw `spec.config` of an
+//!    object, or from text with [`config::Source`], which also knows line and column of everything.
+//! 2. [`component`]: what is known about components: ports, probes, defaults, signals, distributions. Data where possible.
+//! 3. [`rbac`]: what the collector's ServiceAccount must be allowed.
+//!
+//! **Invariant:** no client, no async, no clock. The same input gives the same output. Objects arrive as raw JSON and
+//! leave as JSON patches, so that fields of a newer version survive.
+
+pub mod component;
+pub mod config;
+pub mod rbac;
