@@ -10,6 +10,8 @@ mod outcome;
 mod stage;
 mod test;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 /// The project's own tasks.
@@ -40,9 +42,15 @@ enum Task {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<std::process::ExitCode> {
-    use std::process::ExitCode;
-    match Arguments::parse().task {
+async fn main() -> ExitCode {
+    run(Arguments::parse().task).await.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+async fn run(task: Task) -> anyhow::Result<ExitCode> {
+    match task {
         Task::ControlPlane { action } => {
             control_plane::run(action.as_ref()).await.map(|()| ExitCode::SUCCESS)
         }

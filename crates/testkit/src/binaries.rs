@@ -32,6 +32,7 @@ pub struct Binaries {
 pub fn get() -> anyhow::Result<Binaries> {
     let assets = std::env::var_os(ASSETS_VARIABLE).map(PathBuf::from);
     let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testing/control-plane");
+    let modules = modules.canonicalize().with_context(|| format!("cannot find {}", modules.display()))?;
     let etcd_module = GoModule::new(&modules.join("etcd"), "go.etcd.io/etcd/server/v3")?;
     let kubernetes_module = GoModule::new(&modules.join("kubernetes"), "k8s.io/kubernetes")?;
     let find = |name: &str, module: &GoModule, package: &str| -> anyhow::Result<PathBuf> {

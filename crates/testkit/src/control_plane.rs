@@ -25,7 +25,7 @@ use crate::{
 /// Generous: a machine that compiles at the same time is slow. A quiet one needs five seconds.
 const START: Duration = Duration::from_secs(120);
 /// How long a component may take to end by itself. The API server would wait a minute for the watches of others.
-const GRACE: Duration = Duration::from_secs(2);
+const GRACE: Duration = Duration::from_secs(1);
 /// Another process may take a port between its choice and its use.
 const ATTEMPTS: usize = 4;
 
@@ -185,7 +185,7 @@ impl ControlPlane {
         answered.with_context(|| self.tail(component))
     }
 
-    /// Stops a component, killing it if it has not ended after two seconds. The others stay.
+    /// Stops a component, killing it if it has not ended after a second. The others stay.
     pub fn stop_component(&self, component: Component) {
         self.process(component, |p| p.stop(GRACE));
     }
