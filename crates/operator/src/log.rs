@@ -66,7 +66,11 @@ impl Settings {
             "console" => true,
             "json" => false,
             _ => {
-                return Err(Invalid::new(&values.get("zap-encoder"), "no log format", "give json or console"));
+                return Err(Invalid::new(
+                    &values.get("zap-encoder"),
+                    "no log format",
+                    "give json or console",
+                ));
             }
         };
         let time = match values.text("zap-time-encoding").as_str() {

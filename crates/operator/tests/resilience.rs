@@ -36,7 +36,7 @@ async fn killed_while_200_pods_are_made_nothing_is_lost_and_injection_resumes_wi
     let made = pods(&client, &namespace, "many", 200).await?;
     let injected = made.iter().filter(|pod| !init_containers(pod).is_empty()).count();
     assert_eq!(made.len(), 200);
-    assert!(injected >= 20 && injected < 200, "{injected} of 200 were injected before the kill");
+    assert!((20..200).contains(&injected), "{injected} of 200 were injected before the kill");
     operator.start_again().await?;
     assert_eq!(ca_bundle(&client).await?, authority);
     let (after, _) = create_pod(&client, &namespace, &pod("after", JAVA, "true")).await?;

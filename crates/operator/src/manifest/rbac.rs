@@ -56,6 +56,13 @@ const CLUSTER: &[Rule] = &[
         verbs: &["get", "list", "watch"],
     },
     Rule {
+        why: "fitting agents' containers into the namespace's limits",
+        groups: &[""],
+        resources: &["limitranges"],
+        names: &[],
+        verbs: &["get", "list", "watch"],
+    },
+    Rule {
         why: "whether the certificates of spec.exporter.tls exist; keys of ConfigMaps in envFrom",
         groups: &[""],
         resources: &["secrets", "configmaps"],

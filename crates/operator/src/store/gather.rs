@@ -7,7 +7,9 @@ use std::{
 };
 
 use futures::future::{join_all, join4};
-use inject::{Candidates, Existence, Facts, Namespace, Needs, OwnerLookup, OwnerReference};
+use inject::{
+    Candidates, Existence, Facts, Namespace, Needs, OwnerLookup, OwnerReference, limit_range::LimitRange,
+};
 use k8s_openapi::{
     NamespaceResourceScope,
     api::{apps::v1::ReplicaSet, batch::v1::Job, core::v1},
@@ -88,7 +90,10 @@ impl Store {
             join_all(needs.env_from.iter().map(|map| self.env_from(name, map))),
         )
         .await;
+        self.limit_ranges.filled().await;
+        let limit_ranges = self.limit_ranges.in_namespace(name).into_iter().flatten();
         Facts {
+            limit_ranges: limit_ranges.map(|range| LimitRange::clone(&range)).collect(),
             instrumentations,
             owners: needs.owners.iter().cloned().zip(owners).collect(),
             secrets: needs.secrets.iter().cloned().zip(secrets).collect(),

@@ -1,10 +1,11 @@
 //! What the process knows of the cluster, behind small look-ups.
 //!
-//! Namespaces, Instrumentations and the owners of ReplicaSets and Jobs are watched and kept lean. Everything else is
+//! Namespaces, Instrumentations, LimitRanges and the owners of ReplicaSets and Jobs are watched and kept lean. Everything else is
 //! asked for by name when a pod needs it, and remembered for some seconds ([`lookup`]).
 //!
 //! **Invariant:** no Secret is ever listed or watched, and none is read beyond its metadata.
 
+pub mod content;
 mod gather;
 pub mod instrumentation;
 pub mod lean;
@@ -14,7 +15,8 @@ pub mod shelf;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use inject::{Namespace, OwnerReference};
+use api::Instrumentation;
+use inject::{Namespace, OwnerReference, limit_range::LimitRange};
 use k8s_openapi::{
     api::{apps::v1::ReplicaSet, batch::v1::Job, core::v1},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
@@ -22,12 +24,24 @@ use k8s_openapi::{
 use kube::{Api, Client, Resource};
 use tokio_util::task::TaskTracker;
 
+use content::{Content, Kind};
 pub use gather::NamespaceLookup;
-use instrumentation::{Entry, Read};
+use instrumentation::{Entry, Instrumentations};
 use lean::Lean;
 use lookup::Lookup;
 use reflect::{Absence, reflect};
 use shelf::Shelf;
+
+/// LimitRanges of Kubernetes.
+#[derive(Debug)]
+pub enum LimitRanges {}
+
+impl Kind for LimitRanges {
+    const GROUP: &'static str = "";
+    const VERSION: &'static str = "v1";
+    const KIND: &'static str = "LimitRange";
+    const PLURAL: &'static str = "limitranges";
+}
 
 /// The owners of one object.
 pub type Owners = Arc<[OwnerReference]>;
@@ -45,6 +59,8 @@ pub struct Store {
     pub replica_sets: Arc<Shelf<Owners>>,
     /// Owners of Jobs.
     pub jobs: Arc<Shelf<Owners>>,
+    /// LimitRanges; ones that cannot be understood are left out.
+    pub limit_ranges: Arc<Shelf<Option<Arc<LimitRange>>>>,
     remembered: gather::Remembered,
 }
 
@@ -58,6 +74,7 @@ impl Store {
             instrumentations: Arc::new(Shelf::new("instrumentations", watches)),
             replica_sets: Arc::new(Shelf::new("replicasets", watches)),
             jobs: Arc::new(Shelf::new("jobs", watches)),
+            limit_ranges: Arc::new(Shelf::new("limitranges", watches)),
             remembered: gather::Remembered::default(),
             scope,
         })
@@ -76,7 +93,7 @@ impl Store {
             if self.scope.is_empty() { vec![None] } else { self.scope.iter().cloned().map(Some).collect() };
         for scope in scopes {
             if instrumentation_crds {
-                let api = self.api::<Read>(scope.as_deref());
+                let api = self.api::<Content<Instrumentations, Instrumentation>>(scope.as_deref());
                 tasks.spawn(reflect(
                     api,
                     scope.clone(),
@@ -91,9 +108,14 @@ impl Store {
             tasks.spawn(reflect(api, scope.clone(), self.replica_sets.clone(), Absence::Error, |o| {
                 owners(o.into_metadata())
             }));
+            let api = self.api::<Content<LimitRanges, LimitRange>>(scope.as_deref());
+            tasks.spawn(reflect(api, scope.clone(), self.limit_ranges.clone(), Absence::Optional, |o| {
+                o.content.ok().map(Arc::new)
+            }));
             let api = self.api::<Lean<Job>>(scope.as_deref());
-            tasks
-                .spawn(reflect(api, scope, self.jobs.clone(), Absence::Error, |o| owners(o.into_metadata())));
+            tasks.spawn(reflect(api, scope.clone(), self.jobs.clone(), Absence::Error, |o| {
+                owners(o.into_metadata())
+            }));
         }
     }
 
@@ -104,6 +126,7 @@ impl Store {
             (self.instrumentations.name(), self.instrumentations.is_filled()),
             (self.replica_sets.name(), self.replica_sets.is_filled()),
             (self.jobs.name(), self.jobs.is_filled()),
+            (self.limit_ranges.name(), self.limit_ranges.is_filled()),
         ]
         .into_iter()
         .filter_map(|(name, filled)| (!filled).then_some(name))
@@ -111,12 +134,13 @@ impl Store {
     }
 
     /// How many objects of each kind are held.
-    pub fn counts(&self) -> [(&'static str, usize); 4] {
+    pub fn counts(&self) -> [(&'static str, usize); 5] {
         [
             (self.namespaces.name(), self.namespaces.len()),
             (self.instrumentations.name(), self.instrumentations.len()),
             (self.replica_sets.name(), self.replica_sets.len()),
             (self.jobs.name(), self.jobs.len()),
+            (self.limit_ranges.name(), self.limit_ranges.len()),
         ]
     }
 

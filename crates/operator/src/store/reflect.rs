@@ -16,13 +16,15 @@ use super::shelf::Shelf;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
-/// What a missing kind (HTTP 404 on the list) means.
+/// What it means that a kind cannot be listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Absence {
     /// The custom resource definition is not installed: there are no objects, until it appears.
     NoObjects,
     /// The kind is part of Kubernetes, so this is an error.
     Error,
+    /// Decisions are better with these objects and possible without: an older ClusterRole of ours may not allow them.
+    Optional,
 }
 
 /// Keeps the shelf up to date: lists, watches, lists again when the watch is lost. Never returns.
@@ -80,7 +82,12 @@ pub async fn reflect<K, V>(
             }
             Err(error) => error,
         };
-        if absence == Absence::NoObjects && is_not_found(&error) {
+        let without = match absence {
+            Absence::NoObjects => status_code(&error) == Some(404),
+            Absence::Optional => matches!(status_code(&error), Some(403 | 404)),
+            Absence::Error => false,
+        };
+        if without {
             shelf.replace(scope.as_deref(), BTreeMap::new());
             if !std::mem::replace(&mut reported, true) {
                 shelf.reported();
@@ -120,10 +127,6 @@ fn status_code(error: &watcher::Error) -> Option<u16> {
         watcher::Error::WatchError(status) => Some(status.code),
         _ => None,
     }
-}
-
-fn is_not_found(error: &watcher::Error) -> bool {
-    status_code(error) == Some(404)
 }
 
 /// A watch whose place in history is gone (410) starts again with a list: nothing to worry about.

@@ -1,6 +1,7 @@
 //! What the tests of the process share: objects, and asking a webhook as the API server does.
 
 #![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::{sync::Arc, time::Duration};
 
