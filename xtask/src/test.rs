@@ -62,7 +62,7 @@ impl Run {
         let operator = target.join("debug").join("otel-operator");
         let with_control_plane = |mut command: Command| {
             command.env(testkit::KUBECONFIG_VARIABLE, control_plane.kubeconfig());
-            command.env("OTEL_OPERATOR_BIN", &operator);
+            command.env(testkit::OPERATOR_BINARY_VARIABLE, &operator);
             command
         };
         let integration = ["test", "--workspace", "--no-fail-fast", "--test", "*"];

@@ -35,6 +35,6 @@ pub use cluster::{Cluster, KUBECONFIG_VARIABLE, kubectl, namespace, shared};
 pub use component::Component;
 pub use control_plane::{ControlPlane, METADATA_AUDIT_POLICY, Options};
 pub use http::get;
-pub use operator::{Operator, OperatorOptions, operator_binary};
+pub use operator::{OPERATOR_BINARY_VARIABLE, Operator, OperatorOptions, operator_binary};
 pub use port::free as free_port;
 pub use wait::wait_for;

@@ -13,7 +13,7 @@ use tokio::sync::OnceCell;
 use crate::{cluster::Cluster, process::Process, run_dir::RunDir, wait::wait_for};
 
 /// Names the binary to run; without it, it is built.
-const BINARY_VARIABLE: &str = "OTEL_OPERATOR_BIN";
+pub const OPERATOR_BINARY_VARIABLE: &str = "OTEL_OPERATOR_BIN";
 /// Generous for a machine that compiles at the same time; a quiet one needs a fraction of a second.
 const READY: Duration = Duration::from_secs(60);
 /// What Kubernetes grants a pod.
@@ -223,7 +223,7 @@ impl Drop for Operator {
 /// When it does not compile.
 pub fn operator_binary() -> anyhow::Result<PathBuf> {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    if let Some(path) = std::env::var_os(BINARY_VARIABLE) {
+    if let Some(path) = std::env::var_os(OPERATOR_BINARY_VARIABLE) {
         return Ok(path.into());
     }
     if let Some(path) = BUILT.get() {
