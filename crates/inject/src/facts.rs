@@ -8,6 +8,7 @@ use std::{
 use api::{Instrumentation, Settings, instrumentation::Tls};
 
 use crate::{
+    limit_range::LimitRange,
     pod::{OwnerReference, Pod},
     request::{Asked, Request},
 };
@@ -38,6 +39,8 @@ pub struct Facts {
     pub config_maps: BTreeMap<String, Existence>,
     /// The keys of the ConfigMaps of [`Needs::env_from`].
     pub env_from: BTreeMap<String, BTreeSet<String>>,
+    /// The LimitRanges of the pod's namespace.
+    pub limit_ranges: Vec<LimitRange>,
 }
 
 /// The Instrumentations that may be chosen.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     context::Context,
     draft::{Container, Draft, Mount, Place},
-    quantity,
+    limit_range,
 };
 
 /// User of an agent's container when the pod demands a non-root user and names none (addendum 2): the customary
@@ -31,7 +31,7 @@ pub(crate) fn copying(
 /// Gives an agent's container the language's resources and the Instrumentation's pull policy.
 pub(crate) fn finish(context: &Context<'_>, container: &mut Container) {
     if let Some(agent) = context.spec().agent(context.language) {
-        let resources = resources(agent.resources(), context.pod.spec.resources.as_ref());
+        let resources = resources(context, agent.resources());
         container.fields.insert("resources".to_owned(), resources);
     }
     let policy = &context.spec().image_pull_policy;
@@ -70,29 +70,28 @@ pub(crate) fn with_numeric_user(context: &Context<'_>, security_context: Option<
     Some(Value::Object(fields))
 }
 
-/// The language's resources, with requests lowered to the limit where they exceed it (W13), and both to the pod's own where
-/// it has pod-level resources.
-pub(crate) fn resources(wanted: &ResourceRequirements, pod_level: Option<&Value>) -> Value {
+/// The language's resources, fitted into the namespace's LimitRanges and the pod's own resources, with requests lowered to the
+/// limit where they exceed it (W13).
+pub(crate) fn resources(context: &Context<'_>, wanted: &ResourceRequirements) -> Value {
     let mut wanted = wanted.clone();
+    let above = |amount: i128, most: i128| amount > most;
+    limit_range::fit(&mut wanted, &context.facts.limit_ranges);
+    let pod_level = context.pod.spec.resources.as_ref();
     for (field, list) in [("limits", &mut wanted.limits), ("requests", &mut wanted.requests)] {
-        for (resource, value) in list.iter_mut().flatten() {
-            lower(value, pod_level.and_then(|p| p.pointer(&format!("/{field}/{resource}"))));
-            lower(value, pod_level.and_then(|p| p.pointer(&format!("/limits/{resource}"))));
+        for (resource, amount) in list.iter_mut().flatten() {
+            for field in [field, "limits"] {
+                if let Some(most) = pod_level.and_then(|p| p.get(field)).and_then(|l| l.get(resource)) {
+                    limit_range::replace_when(amount, most, above);
+                }
+            }
         }
     }
     for (resource, request) in wanted.requests.iter_mut().flatten() {
-        lower(request, wanted.limits.as_ref().and_then(|l| l.get(resource)));
+        if let Some(limit) = wanted.limits.as_ref().and_then(|l| l.get(resource)) {
+            limit_range::replace_when(request, limit, above);
+        }
     }
     serde_json::to_value(wanted).unwrap_or_else(|_| json!({}))
-}
-
-fn lower(value: &mut Value, limit: Option<&Value>) {
-    if let Some(limit) = limit
-        && let (Some(wanted), Some(most)) = (quantity::nanos(value), quantity::nanos(limit))
-        && wanted > most
-    {
-        *value = limit.clone();
-    }
 }
 
 /// Inserts agents' init containers: before the first target when that is an init container, else at the end (spec 4.5).

@@ -13,6 +13,7 @@
 //! **Invariant:** no client, no async, no clock. The same input gives the same output.
 
 pub mod facts;
+pub mod limit_range;
 pub mod plan;
 pub mod pod;
 pub mod request;
@@ -28,6 +29,7 @@ mod env;
 mod exporter;
 mod image;
 mod init_container;
+
 mod language;
 mod owner;
 mod patch;
@@ -42,5 +44,5 @@ pub use facts::{Candidates, Existence, Facts, Namespace, Needs, OwnerLookup, nee
 pub use plan::{Decision, plan};
 pub use pod::{Metadata, OwnerReference, Pod};
 pub use request::{Asked, LanguageRequest, Request};
-pub use verdict::{Decline, Reason, Source, Verdict};
 pub use uninject::{Uninjected, uninject};
+pub use verdict::{Decline, Reason, Source, Verdict};

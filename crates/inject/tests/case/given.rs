@@ -178,6 +178,7 @@ impl Case {
             secrets: existence(&self.facts.secrets)?,
             config_maps: existence(&self.facts.config_maps)?,
             env_from: self.facts.keys.clone(),
+            ..Facts::default()
         })
     }
 }
