@@ -2,20 +2,16 @@
 
 mod support;
 
-use std::{path::Path, time::Duration};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use anyhow::Result;
-use kube::{
-    Client, Config,
-    config::{KubeConfigOptions, Kubeconfig},
-};
 use operator::{
     certificate::keep::Keep,
     manifest::{self, Options},
 };
 use serde_json::{Value, json};
-use support::ca_bundle;
-use testkit::{Cluster, ControlPlane, Operator, OperatorOptions};
+use support::{ask, ca_bundle, pod, review};
+use testkit::{Cluster, ControlPlane, METADATA_AUDIT_POLICY, Operator, OperatorOptions};
 
 const NAMESPACE: &str = manifest::NAMESPACE;
 
@@ -29,18 +25,24 @@ fn kubeconfig_of_the_process(cluster: &Cluster, path: &Path) -> Result<()> {
     Ok(std::fs::write(path, config.to_string())?)
 }
 
-#[tokio::test]
-async fn the_service_account_can_do_everything_the_process_does() -> Result<()> {
-    let cluster = ControlPlane::start().await?;
+/// Applies the manifest; the cluster as its service account sees it.
+async fn installed(cluster: &Cluster) -> Result<(Cluster, tempfile::TempDir)> {
     let admin = cluster.client().await?;
     testkit::apply_yaml(&admin, &manifest::yaml(&manifest::all(&Options::default()))?, NAMESPACE).await?;
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("kubeconfig");
     testkit::wait_for("a token", Duration::from_secs(20), async || {
-        Ok(Some(kubeconfig_of_the_process(&cluster, &path)?))
+        Ok(Some(kubeconfig_of_the_process(cluster, &path)?))
     })
     .await?;
-    let as_the_process = Cluster::from_kubeconfig(&path).await?;
+    Ok((Cluster::from_kubeconfig(&path).await?, folder))
+}
+
+#[tokio::test]
+async fn the_service_account_can_do_everything_the_process_does() -> Result<()> {
+    let cluster = ControlPlane::start().await?;
+    let admin = cluster.client().await?;
+    let (as_the_process, _folder) = installed(&cluster).await?;
     let options = OperatorOptions { no_install: true, ..OperatorOptions::default() };
     let operator = Operator::start(&as_the_process, options).await?;
     // It writes its caBundle, publishes its settings, and finishes the upgrade pass.
@@ -57,8 +59,7 @@ async fn the_service_account_can_do_everything_the_process_does() -> Result<()> 
     assert!(!operator.log().contains("forbidden"), "{}", operator.log());
 
     // Inside a cluster the authority is kept in a Secret: replicas that start at once end up with the same.
-    let config = Config::from_custom_kubeconfig(Kubeconfig::read_from(&path)?, &KubeConfigOptions::default());
-    let client = Client::try_from(config.await?)?;
+    let client = as_the_process.client().await?;
     let keep = || Keep::Secret { client: client.clone(), namespace: NAMESPACE.to_owned() };
     let names = ["localhost".to_owned()].into();
     let (first, second) = (keep(), keep());
@@ -74,3 +75,84 @@ async fn the_service_account_can_do_everything_the_process_does() -> Result<()> 
     assert_ne!(renewed.certificate, first.certificate);
     Ok(())
 }
+
+#[tokio::test]
+async fn secrets_are_only_asked_for_by_name_and_warm_decisions_ask_for_nothing() -> Result<()> {
+    let audited = testkit::Options {
+        audit_policy: Some(METADATA_AUDIT_POLICY.to_owned()),
+        ..testkit::Options::default()
+    };
+    let cluster = ControlPlane::start_with(audited).await?;
+    let admin = cluster.client().await?;
+    let (as_the_process, _folder) = installed(&cluster).await?;
+    let options = OperatorOptions { no_install: true, ..OperatorOptions::default() };
+    let operator = Operator::start(&as_the_process, options).await?;
+    let ca = testkit::wait_for("the caBundle", Duration::from_secs(20), async || {
+        ca_bundle(&admin).await.map(Some)
+    })
+    .await?;
+    // The Service of the manifest leads nowhere here: the webhook is asked directly, and must not be in the way.
+    cluster
+        .kubectl(&["delete", "mutatingwebhookconfigurations,validatingwebhookconfigurations", "--all"], "")?;
+    let namespace = testkit::namespace(&admin, "audited").await?;
+    testkit::create_yaml(&admin, INSTRUMENTATION_WITH_TLS, &namespace).await?;
+    let object = pod("p", "instrumentation.opentelemetry.io/inject-sdk", "true");
+    let decide = async || -> Result<Value> {
+        let answer =
+            ask(operator.webhook_port(), &ca, "/mutate-v1-pod", &[], &review(&namespace, &object)).await?;
+        Ok(serde_json::from_str(&answer.1)?)
+    };
+    let declined = testkit::wait_for("the Instrumentation", Duration::from_secs(10), async || {
+        let answer = decide().await?;
+        Ok((answer["response"]["auditAnnotations"]["verdict"] == "sdk=CertificateObjectMissing")
+            .then_some(answer))
+    })
+    .await?;
+    let message = declined["response"]["status"]["message"].as_str().unwrap_or_default();
+    assert!(
+        message.contains(&format!("secret {namespace}/exporter with certificates does not exists")),
+        "{message}"
+    );
+    let requests = || -> Result<Vec<(String, String, String)>> {
+        let events = cluster.audit_events()?;
+        let of_the_process = events.iter().filter(|e| e["user"]["username"] == ACCOUNT);
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        Ok(of_the_process
+            .map(|e| (text(&e["verb"]), text(&e["objectRef"]["resource"]), text(&e["objectRef"]["name"])))
+            // Looked at every few seconds, whatever the pods do.
+            .filter(|(_, resource, _)| !resource.ends_with("webhookconfigurations"))
+            .collect())
+    };
+    // The audit log is written a moment after the answer.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let before = requests()?;
+    for _ in 0..50 {
+        decide().await?;
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let after = requests()?;
+    assert_eq!(before, after, "50 decisions within seconds asked for nothing");
+    let secrets: Vec<_> = after.iter().filter(|(_, resource, _)| resource == "secrets").collect();
+    assert!(!secrets.is_empty());
+    assert!(secrets.iter().all(|(verb, _, name)| verb == "get" && name == "exporter"), "{secrets:?}");
+    let watched: BTreeSet<_> =
+        after.iter().filter(|(verb, ..)| verb == "watch").map(|(_, r, _)| r.as_str()).collect();
+    assert_eq!(
+        watched,
+        BTreeSet::from(["instrumentations", "jobs", "limitranges", "namespaces", "replicasets"])
+    );
+    Ok(())
+}
+
+const ACCOUNT: &str =
+    "system:serviceaccount:opentelemetry-operator-system:opentelemetry-operator-controller-manager";
+
+const INSTRUMENTATION_WITH_TLS: &str = "
+apiVersion: opentelemetry.io/v1alpha1
+kind: Instrumentation
+metadata: {name: main}
+spec:
+  exporter:
+    endpoint: https://collector:4318
+    tls: {secretName: exporter, ca_file: ca.crt}
+";
