@@ -2,16 +2,14 @@
 
 use std::fmt;
 
-use api::{
-    collector::v1beta1::OpenTelemetryCollector,
-};
+use api::collector::v1beta1::OpenTelemetryCollector;
 use thiserror::Error;
 
 use crate::{
     child::{self, Child},
     context::Context,
-    settings::{Available, ExistingWorkload, Namespace, Settings},
-    template_rules::TemplateRules,
+    settings::{Available, Namespace, Settings},
+    takeover::{ExistingWorkload, Pods},
 };
 
 /// Everything that children depend on, gathered beforehand.
@@ -27,8 +25,6 @@ pub struct Given<'a> {
     pub namespace: &'a Namespace,
     /// The workload that is there, of the kind and name that this collector has.
     pub existing: Option<&'a ExistingWorkload>,
-    /// Which rules its pods follow; [`TemplateRules::choose`].
-    pub template_rules: &'a TemplateRules,
 }
 
 /// The objects of a collector.
@@ -36,6 +32,8 @@ pub struct Given<'a> {
 pub struct Built {
     /// In the order in which they are applied: what others need first, the workload last.
     pub children: Vec<Child>,
+    /// What becomes of the pods of the workload, which is the last child.
+    pub pods: Pods,
     /// What was left out or changed, and why.
     pub warnings: Vec<Warning>,
 }
@@ -75,7 +73,9 @@ impl fmt::Display for Warning {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum BuildError {
     /// It wants a target allocator, which this operator does not make yet.
-    #[error("{field}: collectors with a target allocator are not supported yet; nothing is made or changed for this one")]
+    #[error(
+        "{field}: collectors with a target allocator are not supported yet; nothing is made or changed for this one"
+    )]
     TargetAllocatorNotSupported {
         /// What asks for it: a field or a label.
         field: String,
@@ -83,14 +83,6 @@ pub enum BuildError {
     /// Nobody can know where its own metrics are.
     #[error("spec.config.service.telemetry.metrics: {0}; write the port as a number")]
     MetricsPort(String),
-    /// The configuration has another type than it should have.
-    #[error("spec.config{path}: {message}")]
-    Config {
-        /// Below `spec.config`.
-        path: String,
-        /// What is wrong with it.
-        message: String,
-    },
 }
 
 impl BuildError {
@@ -98,7 +90,7 @@ impl BuildError {
     pub fn reason(&self) -> &'static str {
         match self {
             BuildError::TargetAllocatorNotSupported { .. } => "TargetAllocatorNotSupported",
-            BuildError::MetricsPort(_) | BuildError::Config { .. } => "ReconcileError",
+            BuildError::MetricsPort(_) => "ReconcileError",
         }
     }
 }
@@ -117,10 +109,16 @@ pub fn build(given: &Given<'_>) -> Result<Built, BuildError> {
     for add in child::IN_ORDER {
         add(&context, &mut built);
     }
+    if let Some(workload) = built.children.last_mut().filter(|child| child.is_workload()) {
+        built.pods = Pods::decide(given.collector, workload, given.existing);
+        if built.pods == Pods::Kept {
+            *workload = workload.with_pods_kept();
+        }
+    }
     Ok(built)
 }
 
-fn refuse_target_allocator(collector: &OpenTelemetryCollector) -> Result<(), BuildError> {
+pub(crate) fn refuse_target_allocator(collector: &OpenTelemetryCollector) -> Result<(), BuildError> {
     let field = if collector.spec.target_allocator.as_ref().is_some_and(|allocator| allocator.enabled) {
         "spec.targetAllocator.enabled".to_owned()
     } else if collector.metadata.labels.get(TARGET_ALLOCATOR_LABEL).is_some_and(|name| !name.is_empty()) {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     build::{BuildError, Given, Warning},
     child::{Child, Scope},
+    component,
     config::{Config, telemetry},
     image, label,
     label::Labels,
@@ -13,8 +14,8 @@ use crate::{
     object::Fields,
     port,
     ports::Listeners,
+    rbac::{self, Rule},
     settings::{Available, Settings},
-    template_rules::TemplateRules,
 };
 
 /// What several children are made from.
@@ -23,7 +24,6 @@ pub(crate) struct Context<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) available: &'a Available,
     pub(crate) given: Given<'a>,
-    pub(crate) rules: &'a TemplateRules,
     /// The configuration as it is rendered: with the TLS profile, if there is one.
     pub(crate) config: Value,
     /// Hash of `config`.
@@ -40,16 +40,18 @@ pub(crate) struct Context<'a> {
     pub(crate) service_ports: Vec<Port>,
     /// Ports of Ingress, Routes and HTTPRoutes.
     pub(crate) ingress_ports: Vec<Port>,
+    /// What the components may do with the API server, by which a ClusterRole is made.
+    pub(crate) permissions: Vec<Rule>,
     labels: Labels,
     filtered_labels: Labels,
 }
 
 impl<'a> Context<'a> {
     pub(crate) fn new(given: &Given<'a>, warnings: &mut Vec<Warning>) -> Result<Self, BuildError> {
-        let Given { collector, settings, available, template_rules: rules, .. } = *given;
+        let Given { collector, settings, available, .. } = *given;
         let metadata = &collector.metadata;
         let spec = &collector.spec;
-        let config = crate::tls_profile::applied(&spec.config, settings.tls_profile.as_ref());
+        let config = rendered(&spec.config, settings, warnings);
         let graph = Config::read(&spec.config);
         let metrics_port = match telemetry::metrics_endpoint(graph.telemetry()) {
             Ok(endpoint) => endpoint.port,
@@ -69,7 +71,6 @@ impl<'a> Context<'a> {
             settings,
             available,
             given: *given,
-            rules,
             config_hash: api::collector::config_hash(&config),
             config,
             annotations: label::annotations(&metadata.annotations, &settings.annotations_filter),
@@ -77,6 +78,7 @@ impl<'a> Context<'a> {
             service_ports: crate::child::service::base_ports(spec, &listeners, warnings),
             ingress_ports,
             listeners,
+            permissions: permissions(&graph, available, warnings),
             labels: label::full(&metadata.labels, &selector, version, &[]),
             filtered_labels: label::full(&metadata.labels, &selector, version, &settings.labels_filter),
             selector,
@@ -175,4 +177,31 @@ impl<'a> Context<'a> {
             "blockOwnerDeletion": true,
         })
     }
+}
+
+/// The configuration, with the operator's TLS profile where it has `tls` sections.
+fn rendered(config: &Value, settings: &Settings, warnings: &mut Vec<Warning>) -> Value {
+    let mut config = config.clone();
+    if let Some(profile) = &settings.tls_profile
+        && let Err(problem) = component::apply_defaults(&mut config, Some(profile))
+    {
+        warnings.push(Warning::new(
+            format!("spec.config.{}", problem.path),
+            format!("the TLS profile of the operator is not applied: {problem}"),
+        ));
+    }
+    config
+}
+
+fn permissions(config: &Config<'_>, available: &Available, warnings: &mut Vec<Warning>) -> Vec<Rule> {
+    if !available.cluster_roles {
+        return Vec::new();
+    }
+    rbac::rules(config).unwrap_or_else(|problem| {
+        warnings.push(Warning::new(
+            format!("spec.config.{}", problem.path),
+            format!("no ClusterRole is made: {problem}"),
+        ));
+        Vec::new()
+    })
 }

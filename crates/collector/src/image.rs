@@ -26,16 +26,6 @@ pub(crate) fn version(image: &str) -> &str {
     if version.is_empty() || !valid { UNKNOWN } else { version }
 }
 
-/// What the Go operator reads, which takes a registry's port for a tag. Only for workloads that it made.
-pub(crate) fn version_as_reference(image: &str) -> &str {
-    let parts: Vec<_> = image.split(':').collect();
-    match *parts {
-        [_, version] => shortened(version, MAX_LABEL),
-        [_, tag, _] => tag.strip_suffix("@sha256").unwrap_or_default(),
-        _ => UNKNOWN,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,7 +33,7 @@ mod tests {
     const DIGEST: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
     #[test]
-    fn images_without_a_registry_port_have_the_same_version_under_both_rules() {
+    fn the_version_is_the_tag_else_the_beginning_of_the_digest() {
         for (image, expected) in [
             ("", "latest"),
             ("repo/img", "latest"),
@@ -52,20 +42,18 @@ mod tests {
             (&format!("repo/img@sha256:{DIGEST}"), &DIGEST[..63]),
         ] {
             assert_eq!(version(image), expected, "{image}");
-            assert_eq!(version_as_reference(image), expected, "{image}");
         }
     }
 
     #[test]
     fn a_registry_port_is_no_tag() {
-        for (image, expected, reference) in [
-            ("host:5000/img", "latest", "5000/img"),
-            ("host:5000/img:1", "1", ""),
-            ("host:5000/img:1@sha256:x", "1", "latest"),
-            (&format!("host:5000/img@sha256:{DIGEST}"), &DIGEST[..63], "5000/img"),
+        for (image, expected) in [
+            ("host:5000/img", "latest"),
+            ("host:5000/img:1", "1"),
+            ("host:5000/img:1@sha256:x", "1"),
+            (&format!("host:5000/img@sha256:{DIGEST}"), &DIGEST[..63]),
         ] {
             assert_eq!(version(image), expected, "{image}");
-            assert_eq!(version_as_reference(image), reference, "{image}");
         }
     }
 

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     name::{Part, fit, shortened},
-    template_rules::hex,
+    takeover::hex,
 };
 
 /// Labels or annotations.
@@ -49,7 +49,8 @@ pub fn instance(metadata: &Metadata) -> String {
         return instance_as_reference(metadata);
     }
     let hash = hex(&Sha256::digest(&whole), 4);
-    let start = shortened(&whole, MAX - hash.len() - 1).trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+    let start =
+        shortened(&whole, MAX - hash.len() - 1).trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
     format!("{start}-{hash}")
 }
 

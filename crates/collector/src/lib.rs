@@ -10,6 +10,33 @@
 //! **Invariant:** no client, no async, no clock. The same input gives the same output. Objects arrive as raw JSON and
 //! leave as JSON patches, so that fields of a newer version survive.
 
+pub mod build;
+pub mod child;
 pub mod component;
 pub mod config;
+pub mod container;
+pub mod label;
+pub mod name;
 pub mod rbac;
+pub mod settings;
+pub mod sidecar;
+pub mod takeover;
+
+mod container_port;
+mod context;
+mod distinct;
+mod env;
+mod image;
+mod object;
+mod pod;
+mod port;
+mod ports;
+mod probe;
+mod volume;
+mod workload;
+
+pub use build::{BuildError, Built, Given, Warning, build};
+pub use child::{Child, Scope};
+pub use settings::{Available, Namespace, Settings};
+pub use sidecar::{Sidecar, sidecar};
+pub use takeover::{ExistingWorkload, Pods};

@@ -154,6 +154,9 @@ mod tests {
 
     #[test]
     fn a_name_of_several_bytes_a_character_is_never_split() {
-        assert_eq!(fit(3, &[Part::Cut("ä"), Part::Fixed("-"), Part::Cut("ö")]), "ö".to_owned().trim_matches(|c: char| !c.is_ascii_alphanumeric()));
+        assert_eq!(
+            fit(3, &[Part::Cut("ä"), Part::Fixed("-"), Part::Cut("ö")]),
+            "ö".to_owned().trim_matches(|c: char| !c.is_ascii_alphanumeric())
+        );
     }
 }

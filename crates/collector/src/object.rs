@@ -31,6 +31,13 @@ impl Fields {
         }
     }
 
+    /// Writes what the user gave, `{}` too: in pods it is not the same as nothing.
+    pub(crate) fn given(&mut self, key: &str, value: Option<&Value>) {
+        if let Some(value) = value.filter(|value| !value.is_null()) {
+            self.set(key, passed_on(value));
+        }
+    }
+
     /// Writes `value` unless it is empty.
     pub(crate) fn text(&mut self, key: &str, value: &str) {
         if !value.is_empty() {

@@ -11,13 +11,18 @@ pub(crate) fn protocol(port: &Port) -> &str {
 }
 
 /// What two ports of the same object may not have in common.
-fn same_listener(a: &Port, b: &Port) -> bool {
+pub(crate) fn same_listener(a: &Port, b: &Port) -> bool {
     a.port == b.port && protocol(a) == protocol(b)
 }
 
 /// The name that a port gets when its own cannot be used.
 pub(crate) fn fallback_name(port: &Port) -> String {
     format!("port-{}", port.port)
+}
+
+/// What paths, hosts and routes call a port.
+pub(crate) fn label_of(port: &Port) -> String {
+    if port.name.is_empty() { fallback_name(port) } else { port.name.clone() }
 }
 
 /// The user's ports as they stand, then the inferred ones that do not collide with anything before them: gone when number and
@@ -29,7 +34,11 @@ pub(crate) fn merge(user: &[Port], inferred: &[Port], warnings: &mut Vec<Warning
         if merged.iter().any(|earlier| same_listener(earlier, port)) {
             warnings.push(Warning::new(
                 path,
-                format!("{}/{} is already listed, this entry is ignored; remove it", port.port, protocol(port)),
+                format!(
+                    "{}/{} is already listed, this entry is ignored; remove it",
+                    port.port,
+                    protocol(port)
+                ),
             ));
             continue;
         }

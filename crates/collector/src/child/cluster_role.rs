@@ -3,7 +3,7 @@
 use crate::{build::Built, context::Context, name, object::Fields};
 
 pub(super) fn add(context: &Context<'_>, built: &mut Built) {
-    if !context.available.cluster_roles || context.rules_of_components.is_empty() {
+    if context.permissions.is_empty() {
         return;
     }
     if context.is_sidecar() {
@@ -18,7 +18,7 @@ pub(super) fn add(context: &Context<'_>, built: &mut Built) {
         );
     }
     let mut body = Fields::new();
-    body.all("rules", &context.rules_of_components);
+    body.all("rules", &context.permissions);
     built.push(context.cluster_child(
         ("rbac.authorization.k8s.io/v1", "ClusterRole"),
         name::cluster_role(context.name(), context.namespace()),

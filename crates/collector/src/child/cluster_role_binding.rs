@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::{build::Built, context::Context, name, object::Fields};
 
 pub(super) fn add(context: &Context<'_>, built: &mut Built) {
-    if !context.available.cluster_roles || context.rules_of_components.is_empty() {
+    if context.permissions.is_empty() {
         return;
     }
     let mut body = Fields::new();

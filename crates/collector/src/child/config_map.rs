@@ -9,7 +9,7 @@ pub(crate) const KEY: &str = "collector.yaml";
 
 pub(super) fn add(context: &Context<'_>, built: &mut Built) {
     let mut body = Fields::new();
-    body.set("data", json!({KEY: api::collector::config_text(&context.config)}));
+    body.set("data", json!({KEY: api::collector::config_text::render(&context.config)}));
     built.push(context.child(
         ("v1", "ConfigMap"),
         context.config_map_name(),

@@ -57,10 +57,8 @@ pub(super) fn add(context: &Context<'_>, built: &mut Built) {
 }
 
 fn metrics(autoscaler: &Autoscaler, built: &mut Built) -> Vec<Value> {
-    let resources = [
-        ("memory", autoscaler.target_memory_utilization),
-        ("cpu", autoscaler.target_cpu_utilization),
-    ];
+    let resources =
+        [("memory", autoscaler.target_memory_utilization), ("cpu", autoscaler.target_cpu_utilization)];
     let mut metrics: Vec<Value> = resources
         .into_iter()
         .filter_map(|(resource, target)| Some(resource_metric(resource, target?)))

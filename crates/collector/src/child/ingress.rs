@@ -66,7 +66,8 @@ fn rule(host: &str, paths: Vec<Value>) -> Value {
 }
 
 fn path(path: &str, service: &str, port: &Port) -> Value {
-    let backend = if port.name.is_empty() { json!({"number": port.port}) } else { json!({"name": port.name}) };
+    let backend =
+        if port.name.is_empty() { json!({"number": port.port}) } else { json!({"name": port.name}) };
     json!({
         "path": path,
         "pathType": "Prefix",

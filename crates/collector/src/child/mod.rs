@@ -23,6 +23,8 @@ mod service_account;
 mod service_monitor;
 mod stateful_set;
 
+pub(crate) use config_map::KEY as CONFIG_KEY;
+
 /// All kinds, in the order in which they are applied: pods find what they need when they start.
 pub(crate) const IN_ORDER: [fn(&Context<'_>, &mut Built); 16] = [
     config_map::add,
@@ -80,6 +82,11 @@ impl Child {
         body.set("kind", kind);
         body.set("metadata", metadata);
         Child { api_version, kind, scope, name, object: body.into() }
+    }
+
+    /// Whether it is the Deployment, DaemonSet or StatefulSet.
+    pub fn is_workload(&self) -> bool {
+        self.api_version == "apps/v1"
     }
 
     /// `metadata.namespace`; none for objects of the cluster.

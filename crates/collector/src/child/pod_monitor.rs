@@ -1,27 +1,30 @@
 //! The PodMonitor of sidecars, which have no Services (collector.md 11.14).
 
+use api::collector::v1beta1::Port;
 use serde_json::{Value, json};
 
 use crate::{
     build::Built,
-    container_port::{self, METRICS_PORT},
+    container_port::container_ports,
     context::Context,
     label::{self, INJECTED, INSTANCE, MANAGED_BY, NAME},
     object::Fields,
-    port,
+    port::same_listener,
 };
 
 pub(super) fn add(context: &Context<'_>, built: &mut Built) {
     if !context.is_sidecar() || !context.monitored() {
         return;
     }
-    let ports = container_port::current(context);
-    let own = ports.iter().find(|port| port.inferred_name == METRICS_PORT);
-    let exporters = context.listeners.prometheus_exporters.iter().filter_map(|exporter| {
-        ports.iter().find(|port| port.number == exporter.port && port.protocol() == port::protocol(exporter))
-    });
-    let mut names: Vec<&str> =
-        own.into_iter().chain(exporters).map(|port| port.name.as_str()).filter(|name| !name.is_empty()).collect();
+    // Found by number: beside ports of the user both may go by other names than their own.
+    let ports = container_ports(context);
+    let own = Port { port: context.metrics_port, ..Port::default() };
+    let mut names: Vec<&str> = std::iter::once(&own)
+        .chain(&context.listeners.prometheus_exporters)
+        .filter_map(|wanted| ports.iter().find(|port| same_listener(port, wanted)))
+        .map(|port| port.name.as_str())
+        .filter(|name| !name.is_empty())
+        .collect();
     names.dedup();
     let endpoints: Vec<Value> = names.into_iter().map(|name| json!({"port": name})).collect();
     let name = context.collector_name();
@@ -38,5 +41,11 @@ pub(super) fn add(context: &Context<'_>, built: &mut Built) {
             "podMetricsEndpoints": endpoints,
         }),
     );
-    built.push(context.child(("monitoring.coreos.com/v1", "PodMonitor"), name, labels, Default::default(), body));
+    built.push(context.child(
+        ("monitoring.coreos.com/v1", "PodMonitor"),
+        name,
+        labels,
+        Default::default(),
+        body,
+    ));
 }

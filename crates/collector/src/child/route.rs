@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::{
     build::Built,
     context::Context,
-    label::{COLLECTOR, COMPONENT, INSTANCE, MANAGED_BY, NAME, OPERATOR, Labels},
+    label::{COLLECTOR, COMPONENT, INSTANCE, Labels, MANAGED_BY, NAME, OPERATOR},
     name,
     object::Fields,
     port::label_of,
