@@ -5,7 +5,10 @@
 
 mod arguments;
 mod cluster;
+mod colour;
+mod diff;
 mod exit;
+mod explain;
 mod inject;
 mod manifests;
 mod object;
@@ -32,6 +35,8 @@ const SUBCOMMANDS: &[Subcommand] = &[
     Subcommand { command: run::command, execute: run::execute },
     Subcommand { command: crate::inject::command, execute: crate::inject::execute },
     Subcommand { command: uninject::command, execute: uninject::execute },
+    Subcommand { command: diff::command, execute: diff::execute },
+    Subcommand { command: explain::command, execute: explain::execute },
     Subcommand { command: manifests::command, execute: manifests::execute },
     Subcommand { command: manifests::crds_command, execute: manifests::crds_execute },
 ];

@@ -49,11 +49,6 @@ impl<'a> Object<'a> {
     pub(crate) fn is(&self, group: &str, kind: &str) -> bool {
         self.group() == group && self.kind == kind
     }
-
-    /// `Deployment web`.
-    pub(crate) fn title(&self) -> String {
-        format!("{} {}", self.kind, if self.name.is_empty() { "without a name" } else { self.name })
-    }
 }
 
 /// The objects of a document. An empty document has none.

@@ -68,7 +68,7 @@ impl Session {
 
     /// Says what went wrong, and gives the exit code.
     pub(crate) fn close(self, done: Exit) -> Exit {
-        for warning in &self.world.warnings {
+        for warning in self.world.unquoted.iter().chain(&self.world.warnings) {
             eprintln!("warning: {warning}");
         }
         for problem in &self.problems {

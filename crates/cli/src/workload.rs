@@ -103,6 +103,16 @@ fn mistyped(pod: &Value) -> Option<(String, String)> {
     }
     let raw = serde_json::value::to_raw_value(pod).ok()?;
     let error = Pod::parse(&raw).err()?;
+    for map in ["annotations", "labels"] {
+        let members = pod.pointer(&format!("/metadata/{map}")).and_then(Value::as_object);
+        if let Some((key, value)) = members.into_iter().flatten().find(|(_, v)| !v.is_string()) {
+            let fix = match value {
+                Value::Bool(_) | Value::Number(_) => format!("write it in quotes: \"{value}\""),
+                _ => "write a text".to_owned(),
+            };
+            return Some((format!("metadata.{map}[{key:?}]"), format!("{value} is not a text; {fix}")));
+        }
+    }
     let parts = narrow::<inject::Metadata>(pod.get("metadata"), "metadata", &[])
         .or_else(|| narrow::<inject::pod::Spec>(pod.get("spec"), "spec", &["containers", "initContainers"]));
     Some(parts.unwrap_or_else(|| (String::new(), error.to_string())))
@@ -156,7 +166,7 @@ mod tests {
         assert_eq!(error(json!([])), "spec.template: it is no object");
         assert_eq!(
             error(json!({"metadata": {"annotations": {"a": true}}})),
-            "spec.template.metadata.annotations: invalid type: boolean `true`, expected a string"
+            "spec.template.metadata.annotations[\"a\"]: true is not a text; write it in quotes: \"true\""
         );
         assert_eq!(
             error(

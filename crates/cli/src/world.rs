@@ -9,7 +9,8 @@ use std::{
 use anyhow::Result;
 use api::{Instrumentation, Settings, instrumentation};
 use inject::{
-    Candidates, Existence, Facts, Namespace, Needs, OwnerLookup, OwnerReference, Pod, Request, needs,
+    Candidates, Existence, Facts, Namespace, Needs, OwnerLookup, OwnerReference, Pod, Request,
+    limit_range::LimitRange, needs,
 };
 use serde_json::Value;
 
@@ -27,12 +28,15 @@ pub(crate) struct World {
     pub cluster: Option<Cluster>,
     /// What people should hear of the files, although nothing is wrong enough to stop.
     pub warnings: Vec<String>,
+    /// Unquoted numbers and booleans where texts belong, in Instrumentations of the files.
+    pub unquoted: Vec<String>,
     given_namespace: Option<String>,
     folder_namespaces: BTreeMap<PathBuf, BTreeSet<String>>,
     namespaces: BTreeMap<String, Arc<Namespace>>,
     instrumentations: BTreeMap<(String, String), Result<Arc<Instrumentation>, String>>,
     secrets: BTreeSet<(String, String)>,
     config_maps: BTreeMap<(String, String), BTreeSet<String>>,
+    limit_ranges: BTreeMap<(String, String), Value>,
     owners: BTreeMap<(String, String, String), Vec<OwnerReference>>,
 }
 
@@ -48,12 +52,14 @@ impl World {
             settings,
             cluster,
             warnings: Vec::new(),
+            unquoted: Vec::new(),
             given_namespace,
             folder_namespaces: BTreeMap::new(),
             namespaces: BTreeMap::new(),
             instrumentations: BTreeMap::new(),
             secrets: BTreeSet::new(),
             config_maps: BTreeMap::new(),
+            limit_ranges: BTreeMap::new(),
             owners: BTreeMap::new(),
         };
         let mut problems = Vec::new();
@@ -98,9 +104,12 @@ impl World {
             (instrumentation::GROUP, instrumentation::KIND) => {
                 let title = format!("{} {namespace}/{}", object.kind, object.name);
                 let read = if object.api_version == instrumentation::API_VERSION {
-                    let (read, warnings) = read_instrumentation(object.value, &namespace, &self.settings);
+                    let Reading { read, unquoted, warnings } =
+                        read_instrumentation(object.value, &namespace, &self.settings);
                     let place = crate::source::place(file, document);
-                    self.warnings.extend(warnings.into_iter().map(|w| format!("{place}: {title}: {w}")));
+                    let named = |text: String| format!("{place}: {title}: {text}");
+                    self.unquoted.extend(unquoted.into_iter().map(named));
+                    self.warnings.extend(warnings.into_iter().map(named));
                     read
                 } else {
                     Err(format!(
@@ -120,6 +129,9 @@ impl World {
             ("", "ConfigMap") => {
                 let data = object.value.get("data").and_then(Value::as_object);
                 self.config_maps.insert(key(), data.into_iter().flat_map(|d| d.keys().cloned()).collect());
+            }
+            ("", "LimitRange") => {
+                self.limit_ranges.insert(key(), object.value.clone());
             }
             ("apps", "ReplicaSet") | ("batch", "Job") => {
                 let references = object.value.pointer("/metadata/ownerReferences").cloned();
@@ -224,42 +236,33 @@ impl World {
         let needs = needs(pod, request, &instrumentations, &self.settings);
         let mut facts = Facts { instrumentations, owners: owners.clone(), ..Facts::default() };
         self.add_owners(&mut facts, &needs, &request.namespace)?;
-        for (names, resource, has) in [
-            (&needs.secrets, "secrets", self.known_secrets()),
-            (&needs.config_maps, "configmaps", self.config_maps.keys().cloned().collect()),
-        ] {
-            for name in names {
-                let existence = self.existence(&has, resource, &request.namespace, name)?;
-                let facts = if resource == "secrets" { &mut facts.secrets } else { &mut facts.config_maps };
-                facts.insert(name.clone(), existence);
-            }
+        let key = |name: &String| (request.namespace.clone(), name.clone());
+        for name in &needs.secrets {
+            let known = self.secrets.contains(&key(name));
+            let existence = self.existence(known, "secrets", &request.namespace, name)?;
+            facts.secrets.insert(name.clone(), existence);
+        }
+        for name in &needs.config_maps {
+            let known = self.config_maps.contains_key(&key(name));
+            let existence = self.existence(known, "configmaps", &request.namespace, name)?;
+            facts.config_maps.insert(name.clone(), existence);
         }
         for name in &needs.env_from {
-            let keys = match (self.config_maps.get(&(request.namespace.clone(), name.clone())), &self.cluster)
-            {
+            let keys = match (self.config_maps.get(&key(name)), &self.cluster) {
                 (Some(keys), _) => Some(keys.clone()),
                 (None, Some(cluster)) => cluster.config_map_keys(&request.namespace, name)?,
                 (None, None) => None,
             };
             facts.env_from.extend(keys.map(|keys| (name.clone(), keys)));
         }
+        facts.limit_ranges = self.limit_ranges(&request.namespace)?;
         facts.namespace = namespace;
         Ok(facts)
     }
 
-    fn known_secrets(&self) -> BTreeSet<(String, String)> {
-        self.secrets.clone()
-    }
-
     /// Without a cluster, what the files do not have may well exist.
-    fn existence(
-        &self,
-        known: &BTreeSet<(String, String)>,
-        resource: &str,
-        namespace: &str,
-        name: &str,
-    ) -> Result<Existence> {
-        if known.contains(&(namespace.to_owned(), name.to_owned())) {
+    fn existence(&self, known: bool, resource: &str, namespace: &str, name: &str) -> Result<Existence> {
+        if known {
             return Ok(Existence::Exists);
         }
         let Some(cluster) = &self.cluster else { return Ok(Existence::Unknown) };
@@ -267,6 +270,36 @@ impl World {
             true => Existence::Exists,
             false => Existence::Missing(format!("{resource} \"{name}\" not found")),
         })
+    }
+
+    fn limit_ranges(&self, namespace: &str) -> Result<Vec<LimitRange>> {
+        let mut ranges = BTreeMap::new();
+        if let Some(cluster) = &self.cluster {
+            let path = format!("/api/v1/namespaces/{}/limitranges", cluster::segment(namespace)?);
+            for range in cluster.list(&path)? {
+                let name =
+                    range.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
+                ranges.insert(name, range);
+            }
+        }
+        let of_files = self.limit_ranges.iter().filter(|((ns, _), _)| ns == namespace);
+        ranges.extend(of_files.map(|((_, name), range)| (name.clone(), range.clone())));
+        // One that cannot be understood limits nothing that could be computed here.
+        Ok(ranges.into_values().filter_map(|range| serde_json::from_value(range).ok()).collect())
+    }
+
+    /// Namespace and name of every Instrumentation that can be seen, in any namespace.
+    pub(crate) fn all_instrumentations(&self) -> Vec<(String, String)> {
+        let mut all: BTreeSet<(String, String)> = self.instrumentations.keys().cloned().collect();
+        if let Some(cluster) = &self.cluster {
+            // Somebody who may not see other namespaces gets no hint about them.
+            let list = cluster.list("/apis/opentelemetry.io/v1alpha1/instrumentations").unwrap_or_default();
+            all.extend(list.iter().filter_map(|object| {
+                let text = |field| object.pointer(field).and_then(Value::as_str).map(str::to_owned);
+                Some((text("/metadata/namespace")?, text("/metadata/name")?))
+            }));
+        }
+        all.into_iter().collect()
     }
 
     fn add_owners(&self, facts: &mut Facts, needs: &Needs, namespace: &str) -> Result<()> {
@@ -295,37 +328,37 @@ impl World {
     }
 }
 
-/// An Instrumentation of a file, as the webhooks would have it stored; or what the API server would refuse it for.
-fn read_instrumentation(
-    value: &Value,
-    namespace: &str,
-    settings: &Settings,
-) -> (Result<Arc<Instrumentation>, String>, Vec<String>) {
+/// An Instrumentation of a file.
+struct Reading {
+    /// As the webhooks would have it stored; or what the API server would refuse it for.
+    read: Result<Arc<Instrumentation>, String>,
+    unquoted: Vec<String>,
+    warnings: Vec<String>,
+}
+
+fn read_instrumentation(value: &Value, namespace: &str, settings: &Settings) -> Reading {
     let mut object = value.clone();
-    let defaulted = instrumentation::default(&object, None, settings);
-    let mut warnings = defaulted.warnings;
-    if let Err(error) = json_patch::patch(&mut object, &defaulted.patch) {
-        return (Err(error.to_string()), warnings);
-    }
-    let findings = instrumentation::schema::check(&object);
-    warnings.extend(
-        findings
-            .unknown
-            .iter()
-            .map(|f| format!("{f} is no field of an Instrumentation; remove it or correct its name")),
-    );
-    if !findings.violations.is_empty() {
-        let all: Vec<_> = findings.violations.iter().map(ToString::to_string).collect();
-        return (Err(all.join("; ")), warnings);
-    }
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.insert("namespace".to_owned(), namespace.into());
     }
-    let validated = instrumentation::validate(&object, settings);
-    warnings.extend(validated.warnings);
-    if let Some(error) = validated.error {
-        return (Err(error), warnings);
+    let defaulted = instrumentation::default(&object, None, settings);
+    let mut reading =
+        Reading { read: Err(String::new()), unquoted: defaulted.warnings, warnings: Vec::new() };
+    if let Err(error) = json_patch::patch(&mut object, &defaulted.patch) {
+        reading.read = Err(error.to_string());
+        return reading;
     }
-    let read = serde_json::from_value::<Instrumentation>(object).map(Arc::new).map_err(|e| e.to_string());
-    (read, warnings)
+    let findings = instrumentation::schema::check(&object);
+    let unknown =
+        |field: &String| format!("{field} is no field of an Instrumentation; remove it or correct its name");
+    reading.warnings.extend(findings.unknown.iter().map(unknown));
+    let violations: Vec<_> = findings.violations.iter().map(ToString::to_string).collect();
+    let validated = instrumentation::validate(&object, settings);
+    reading.read = match validated.error {
+        _ if !violations.is_empty() => Err(violations.join("; ")),
+        Some(error) => Err(error),
+        None => serde_json::from_value(object).map(Arc::new).map_err(|e| e.to_string()),
+    };
+    reading.warnings.extend(validated.warnings);
+    reading
 }

@@ -124,14 +124,16 @@ fn add_unknown(facts: &mut Facts, request: &Request) -> Vec<String> {
             Asked::TheOnlyOne | Asked::Nothing => (request.namespace.clone(), String::new()),
         };
         candidates.unreadable.retain(|(ns, n, _)| *ns != namespace || !(name.is_empty() || *n == name));
-        let known = candidates.objects.iter().any(|o| {
-            o.metadata.namespace == namespace && (name.is_empty() || o.metadata.name == name)
-        });
+        let known = candidates
+            .objects
+            .iter()
+            .any(|o| o.metadata.namespace == namespace && (name.is_empty() || o.metadata.name == name));
         if !known {
             let mut bare = Instrumentation::default();
             bare.metadata.namespace.clone_from(&namespace);
             bare.metadata.name.clone_from(&name);
-            for image in [&mut bare.spec.java.image, &mut bare.spec.nodejs.image, &mut bare.spec.python.image] {
+            for image in [&mut bare.spec.java.image, &mut bare.spec.nodejs.image, &mut bare.spec.python.image]
+            {
                 "unknown".clone_into(image);
             }
             for image in [
@@ -143,7 +145,11 @@ fn add_unknown(facts: &mut Facts, request: &Request) -> Vec<String> {
                 "unknown".clone_into(image);
             }
             candidates.objects.push(bare.into());
-            unknown.push(if name.is_empty() { format!("of namespace {namespace}") } else { format!("{namespace}/{name}") });
+            unknown.push(if name.is_empty() {
+                format!("of namespace {namespace}")
+            } else {
+                format!("{namespace}/{name}")
+            });
         }
     }
     unknown
@@ -167,7 +173,8 @@ fn strip(pod: &mut Value) -> Option<Value> {
         let java = init.iter().any(|c| c["name"] == AGENT_INIT_CONTAINERS[0]);
         init.retain(|container| {
             let name = container["name"].as_str().unwrap_or_default();
-            let extension = name.strip_prefix(EXTENSION).is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()));
+            let extension =
+                name.strip_prefix(EXTENSION).is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()));
             let keep = !AGENT_INIT_CONTAINERS.contains(&name) && !(java && extension);
             if name == CLONE {
                 clone = Some(container.clone());
@@ -207,7 +214,10 @@ fn strip(pod: &mut Value) -> Option<Value> {
 fn is_our_volume(volume: &Value, go: bool) -> bool {
     let name = volume["name"].as_str().unwrap_or_default();
     let certificates = CERTIFICATES.iter().any(|(prefix, source)| {
-        volume.pointer(source).and_then(Value::as_str).is_some_and(|object| volume::name(prefix, object) == name)
+        volume
+            .pointer(source)
+            .and_then(Value::as_str)
+            .is_some_and(|object| volume::name(prefix, object) == name)
     });
     let copied = AGENT_INIT_CONTAINERS[..4].contains(&name);
     let of_go = go && name == GO_VOLUME.0 && volume["hostPath"]["path"] == GO_VOLUME.1;
@@ -231,7 +241,11 @@ fn restore_mounts(pod: &mut Value, injected: &Value, clone: &Value, kept: &mut V
         // The clone's mounts are those before injection; one that was added since stays.
         let mut mounts = original.clone();
         for mount in now.into_iter().filter(|m| !original.contains(m)) {
-            kept.push(format!("container {}: the mount at {}, which came after injection", text(container, "name"), mount["mountPath"]));
+            kept.push(format!(
+                "container {}: the mount at {}, which came after injection",
+                text(container, "name"),
+                mount["mountPath"]
+            ));
             mounts.push(mount);
         }
         if !mounts.is_empty() {
@@ -304,7 +318,9 @@ fn clean_environment(
         let suspicious = variable.starts_with("OTEL_") && variable != RESOURCE_ATTRIBUTES;
         if names.contains(variable) && !entry["value"].is_null() && suspicious {
             let value = entry["value"].as_str().unwrap_or_default();
-            kept.push(format!("container {name}: {variable}={value}, which is not what would be injected now"));
+            kept.push(format!(
+                "container {name}: {variable}={value}, which is not what would be injected now"
+            ));
         } else if !unknown.is_empty() && suspicious {
             kept.push(format!(
                 "container {name}: {variable}, because Instrumentation {} is not known: it may have set it",
@@ -324,7 +340,9 @@ fn refers(entry: &Value, variable: &str) -> bool {
 /// An entry of the user's without what injection added to its value; as it is when nothing was.
 fn cut(entry: &Value, ours: &Value) -> Option<Value> {
     let mut entry = entry.clone();
-    let (Some(value), Some(added)) = (entry["value"].as_str(), ours["value"].as_str()) else { return Some(entry) };
+    let (Some(value), Some(added)) = (entry["value"].as_str(), ours["value"].as_str()) else {
+        return Some(entry);
+    };
     let rest = match entry["name"].as_str().unwrap_or_default() {
         "PYTHONPATH" => {
             let around = added.split_once(':').and_then(|(first, last)| {
@@ -332,10 +350,12 @@ fn cut(entry: &Value, ours: &Value) -> Option<Value> {
             });
             around.unwrap_or(value).to_owned()
         }
-        RESOURCE_ATTRIBUTES => return cut_attributes(value, added).map(|value| {
-            entry["value"] = Value::String(value);
-            entry
-        }),
+        RESOURCE_ATTRIBUTES => {
+            return cut_attributes(value, added).map(|value| {
+                entry["value"] = Value::String(value);
+                entry
+            });
+        }
         "JAVA_TOOL_OPTIONS" | "NODE_OPTIONS" => value.strip_suffix(added).unwrap_or(value).to_owned(),
         "DOTNET_STARTUP_HOOKS" | "DOTNET_ADDITIONAL_DEPS" | "DOTNET_SHARED_STORE" | "LD_LIBRARY_PATH" => {
             value.strip_suffix(added).and_then(|v| v.strip_suffix(':')).unwrap_or(value).to_owned()
@@ -368,7 +388,10 @@ mod tests {
     fn only_sorted_attributes_at_the_end_are_ours() {
         let ours = "a=1,b=2,k8s.pod.name=$(P)";
         assert_eq!(cut_attributes("team=shop,a=1,b=2,k8s.pod.name=$(P)", ours).as_deref(), Some("team=shop"));
-        assert_eq!(cut_attributes("b=2,team=shop,a=1,k8s.pod.name=$(P)", ours).as_deref(), Some("b=2,team=shop"));
+        assert_eq!(
+            cut_attributes("b=2,team=shop,a=1,k8s.pod.name=$(P)", ours).as_deref(),
+            Some("b=2,team=shop")
+        );
         assert_eq!(cut_attributes("a=1,b=2,k8s.pod.name=$(P)", ours), None);
         assert_eq!(cut_attributes("a=9", ours).as_deref(), Some("a=9"));
     }

@@ -11,7 +11,7 @@ mod tree;
 mod write;
 
 pub(crate) use splice::rewrite;
-pub(crate) use write::block;
+pub(crate) use write::{Style, block};
 
 use serde_json::Value;
 

@@ -193,9 +193,16 @@ fn is_special(c: char) -> bool {
 /// Whether a text can stand without quotes, in any version of YAML.
 pub(super) fn is_plain(text: &str) -> bool {
     let Some(first) = text.chars().next() else { return false };
-    let starts = first.is_ascii_alphabetic()
-        || matches!(first, '/' | '_' | '$' | '(' | '.')
-        || (first == '-' && text.len() > 1 && !text.starts_with("- ") && !text.starts_with("--- "));
+    // Quantities such as 200Mi: with one of these letters, nothing that begins with a digit is a number or a date.
+    let quantity = |c: char| c.is_ascii_alphabetic() && !"abcdefoxtz".contains(c.to_ascii_lowercase());
+    let starts = match first {
+        '/' | '_' | '$' | '(' | '.' => true,
+        '-' => text.len() > 1 && !text.starts_with("- ") && !text.starts_with("---"),
+        '0'..='9' => {
+            text.chars().all(|c| c.is_ascii_alphanumeric() || c == '.') && text.chars().any(quantity)
+        }
+        first => first.is_ascii_alphabetic(),
+    };
     starts
         && !text.chars().any(is_special)
         && !text.ends_with([' ', ':'])

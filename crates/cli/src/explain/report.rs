@@ -1,0 +1,157 @@
+//! What `explain` has found out, as data: the table, JSON and YAML say the same.
+
+use inject::{Reason, Request, Verdict};
+use serde::Serialize;
+
+/// Everything.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Report {
+    /// Where the settings come from.
+    pub settings: String,
+    /// One entry for each workload.
+    pub workloads: Vec<WorkloadReport>,
+    /// What is wrong with other objects.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
+}
+
+/// One workload.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct WorkloadReport {
+    /// Kind.
+    pub kind: String,
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// File and document; absent for an object of the cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// One row for each requested language and container.
+    pub rows: Vec<Row>,
+    /// What would be added to the pod beside the containers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pod_changes: Vec<String>,
+    /// The verdict that the pod carries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict_annotation: Option<String>,
+    /// What is known of its running pods.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pods: Option<Pods>,
+    /// Mistakes that no verdict tells of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
+}
+
+/// Running pods of a workload.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(super) struct Pods {
+    /// How many there are.
+    pub total: usize,
+    /// How many of them are instrumented.
+    pub instrumented: usize,
+}
+
+/// One language and container.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Row {
+    /// Container; empty when the language was declined before containers were looked at.
+    pub container: String,
+    /// Language; empty when the annotation names none.
+    pub language: String,
+    /// Reason code.
+    pub verdict: &'static str,
+    /// The Instrumentation chosen, `namespace/name`.
+    pub instrumentation: String,
+    /// The annotation that asks, and whose it is.
+    pub asked_by: String,
+    /// What would change in the container.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<String>,
+    /// What happened.
+    pub message: String,
+    /// What to do.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub fix: String,
+    /// Worth knowing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// A mistake.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Finding {
+    /// What is wrong.
+    pub problem: String,
+    /// What to do.
+    pub fix: String,
+}
+
+impl Finding {
+    /// A mistake and its mending.
+    pub(super) fn new(problem: impl Into<String>, fix: impl Into<String>) -> Finding {
+        Finding { problem: problem.into(), fix: fix.into() }
+    }
+}
+
+impl Row {
+    /// The row of a verdict.
+    pub(super) fn of(verdict: &Verdict, request: &Request) -> Row {
+        let asked = request.languages.iter().find(|l| Some(l.language) == verdict.language);
+        let asked_by = asked.map(|l| {
+            let holder = if l.from_namespace { "Namespace" } else { "pod" };
+            format!(
+                "{holder}, {}: {:?}",
+                l.language.info().inject.trim_start_matches(api::annotation::PREFIX),
+                l.value
+            )
+        });
+        Row {
+            container: verdict.container.clone().unwrap_or_default(),
+            language: verdict.language.map(|l| l.to_string()).unwrap_or_default(),
+            verdict: verdict.reason.code(),
+            instrumentation: verdict.instrumentation.as_ref().map(ToString::to_string).unwrap_or_default(),
+            asked_by: asked_by.unwrap_or_default(),
+            changes: Vec::new(),
+            message: verdict.message.clone(),
+            fix: verdict.fix.clone(),
+            notes: verdict.notes.clone(),
+        }
+    }
+
+    /// The rows that a pod's annotation tells of.
+    pub(super) fn of_annotation(annotation: &str) -> Vec<Row> {
+        let row = |entry: &str| {
+            let (subject, verdict) = entry.split_once('=')?;
+            let (code, source) = verdict.split_once('(').unwrap_or((verdict, ""));
+            let (language, container) = subject.split_once('/').unwrap_or((subject, ""));
+            let source = source.trim_end_matches(')');
+            Some(Row {
+                container: container.to_owned(),
+                language: language.to_owned(),
+                verdict: Reason::from_code(code)?.code(),
+                instrumentation: source.split('@').next().unwrap_or_default().to_owned(),
+                message: "decided when the pod was created".to_owned(),
+                ..Row::default()
+            })
+        };
+        annotation.split(';').filter_map(row).collect()
+    }
+
+    /// Whether the language is, or would be, in the container.
+    pub(super) fn is_injected(&self) -> bool {
+        [Reason::Injected.code(), Reason::AlreadyInjected.code()].contains(&self.verdict)
+    }
+}
+
+impl Report {
+    /// Whether there is something to mend.
+    pub(super) fn has_findings(&self) -> bool {
+        let of_workload =
+            |w: &WorkloadReport| !w.findings.is_empty() || w.rows.iter().any(|row| !row.is_injected());
+        !self.findings.is_empty() || self.workloads.iter().any(of_workload)
+    }
+}
