@@ -34,6 +34,7 @@ const DRAIN: Duration = Duration::from_secs(20);
 /// When the process cannot start: no cluster, a port in use, certificates that cannot be kept.
 pub async fn run(settings: Process) -> Result<()> {
     settings.log.clone().start();
+    log_panics();
     info!(target: "setup", version = env!("CARGO_PKG_VERSION"), arch = std::env::consts::ARCH, "starting the OpenTelemetry operator");
     for warning in &settings.warnings {
         warn!(target: "config", "{warning}");
@@ -102,6 +103,15 @@ pub async fn run(settings: Process) -> Result<()> {
     }
     info!(target: "setup", "stopped");
     Ok(())
+}
+
+/// A panic is a log line like any other. What it means for the process is decided where it is caught.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let message = panic.payload_as_str().unwrap_or_default();
+        error!(target: "setup", place, "panic: {message}");
+    }));
 }
 
 /// The first signal stops gracefully, the second at once.

@@ -193,3 +193,42 @@ spec: {containers: [{name: app, image: registry.example/app:1}]}
     assert!(made[0].metadata.annotations.as_ref().is_some_and(|a| a[support::VERDICT].contains("Injected")));
     Ok(())
 }
+
+#[tokio::test]
+async fn an_injected_pod_that_is_reviewed_again_stays_as_it_is() -> Result<()> {
+    let (operator, client, namespace) = start("again").await?;
+    testkit::create_yaml(&client, INSTRUMENTATION, &namespace).await?;
+    let (created, _) = create_pod(&client, &namespace, &pod("p", JAVA, "true")).await?;
+    assert!(verdict(&created).contains("Injected"));
+    let ca = ca_bundle(&client).await?;
+    let body = review(&namespace, &serde_json::to_value(&created)?);
+    let (_, text) = ask(operator.webhook_port(), &ca, POD_PATH, &[], &body).await?;
+    let answer: Value = serde_json::from_str(&text)?;
+    assert!(answer["response"]["patch"].is_null(), "{text}");
+    assert_eq!(answer["response"]["auditAnnotations"]["verdict"], "java=AlreadyInjected");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_agent_fits_into_the_limits_of_the_namespace() -> Result<()> {
+    let (_, client, namespace) = start("limits").await?;
+    let range = "
+apiVersion: v1
+kind: LimitRange
+metadata: {name: small}
+spec:
+  limits:
+    - {type: Container, max: {memory: 100Mi}, default: {memory: 64Mi}, defaultRequest: {memory: 64Mi}}
+";
+    testkit::create_yaml(&client, range, &namespace).await?;
+    testkit::create_yaml(&client, INSTRUMENTATION, &namespace).await?;
+    // The agent's own 256Mi would be refused; nothing that injection adds may be.
+    let created = testkit::wait_for("a pod", Duration::from_secs(10), async || {
+        Ok(Some(create_pod(&client, &namespace, &pod("p", JAVA, "true")).await?.0))
+    })
+    .await?;
+    let agent = created.spec.as_ref().and_then(|s| s.init_containers.as_ref()).map(|c| &c[0]);
+    let limits = agent.and_then(|a| a.resources.as_ref()).and_then(|r| r.limits.as_ref());
+    assert_eq!(limits.and_then(|l| l.get("memory")).map(|q| q.0.as_str()), Some("100Mi"));
+    Ok(())
+}

@@ -13,9 +13,10 @@ pub mod lookup;
 pub mod reflect;
 pub mod shelf;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, panic::AssertUnwindSafe, sync::Arc};
 
 use api::Instrumentation;
+use futures::FutureExt;
 use inject::{Namespace, OwnerReference, limit_range::LimitRange};
 use k8s_openapi::{
     api::{apps::v1::ReplicaSet, batch::v1::Job, core::v1},
@@ -23,6 +24,7 @@ use k8s_openapi::{
 };
 use kube::{Api, Client, Resource};
 use tokio_util::task::TaskTracker;
+use tracing::error;
 
 use content::{Content, Kind};
 pub use gather::NamespaceLookup;
@@ -86,36 +88,49 @@ impl Store {
     pub fn watch(&self, tasks: &TaskTracker, instrumentation_crds: bool) {
         let client = &self.client;
         let namespaces = Api::<Lean<v1::Namespace>>::all(client.clone());
-        tasks.spawn(reflect(namespaces, None, self.namespaces.clone(), Absence::Error, |n| {
-            Arc::new(namespace(n.into_metadata()))
-        }));
+        watch(
+            tasks,
+            reflect(namespaces, None, self.namespaces.clone(), Absence::Error, |n| {
+                Arc::new(namespace(n.into_metadata()))
+            }),
+        );
         let scopes: Vec<Option<String>> =
             if self.scope.is_empty() { vec![None] } else { self.scope.iter().cloned().map(Some).collect() };
         for scope in scopes {
             if instrumentation_crds {
                 let api = self.api::<Content<Instrumentations, Instrumentation>>(scope.as_deref());
-                tasks.spawn(reflect(
-                    api,
-                    scope.clone(),
-                    self.instrumentations.clone(),
-                    Absence::NoObjects,
-                    Entry::from,
-                ));
+                watch(
+                    tasks,
+                    reflect(
+                        api,
+                        scope.clone(),
+                        self.instrumentations.clone(),
+                        Absence::NoObjects,
+                        Entry::from,
+                    ),
+                );
             } else {
                 self.instrumentations.reported();
             }
             let api = self.api::<Lean<ReplicaSet>>(scope.as_deref());
-            tasks.spawn(reflect(api, scope.clone(), self.replica_sets.clone(), Absence::Error, |o| {
-                owners(o.into_metadata())
-            }));
+            watch(
+                tasks,
+                reflect(api, scope.clone(), self.replica_sets.clone(), Absence::Error, |o| {
+                    owners(o.into_metadata())
+                }),
+            );
             let api = self.api::<Content<LimitRanges, LimitRange>>(scope.as_deref());
-            tasks.spawn(reflect(api, scope.clone(), self.limit_ranges.clone(), Absence::Optional, |o| {
-                o.content.ok().map(Arc::new)
-            }));
+            watch(
+                tasks,
+                reflect(api, scope.clone(), self.limit_ranges.clone(), Absence::Optional, |o| {
+                    o.content.ok().map(Arc::new)
+                }),
+            );
             let api = self.api::<Lean<Job>>(scope.as_deref());
-            tasks.spawn(reflect(api, scope.clone(), self.jobs.clone(), Absence::Error, |o| {
-                owners(o.into_metadata())
-            }));
+            watch(
+                tasks,
+                reflect(api, scope.clone(), self.jobs.clone(), Absence::Error, |o| owners(o.into_metadata())),
+            );
         }
     }
 
@@ -158,6 +173,17 @@ impl Store {
             Some(namespace) => Api::namespaced(self.client.clone(), namespace),
         }
     }
+}
+
+/// Runs a watch. A process whose memory of the cluster stands still would decide wrongly for ever, so a watch that
+/// ends by a mistake of ours ends the process, and Kubernetes starts it again.
+fn watch(tasks: &TaskTracker, reflect: impl Future<Output = ()> + Send + 'static) {
+    tasks.spawn(async {
+        if AssertUnwindSafe(reflect).catch_unwind().await.is_err() {
+            error!(target: "store", "a watch failed by a mistake of the operator; ending, to be started again");
+            std::process::exit(1);
+        }
+    });
 }
 
 /// Keeps the annotations and labels of a Namespace that a decision can look at.

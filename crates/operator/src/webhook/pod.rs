@@ -3,12 +3,13 @@
 //! The contract is fail-open: whatever goes wrong here, the pod is created, untouched, and told why.
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use api::Settings;
+use futures::FutureExt;
 use inject::{Decision, Metadata, Namespace, Pod, Reason, Request, Verdict};
 use serde_json::value::RawValue;
 use tracing::{error, info, warn};
@@ -47,11 +48,7 @@ impl Pods {
         };
         let decided = match review.object {
             Some(object) => self.decide(object, &review.namespace).await,
-            None => Some(Decided::declined(
-                Reason::PodUnreadable,
-                "the request holds no pod".to_owned(),
-                READABLE,
-            )),
+            None => Some(Decided::unreadable("the request holds no pod".to_owned())),
         };
         let recorded = !review.is_dry_run();
         let Some(decided) = decided else {
@@ -77,7 +74,7 @@ impl Pods {
                 reason: None,
             }),
             patch,
-            warnings: decided.warnings(),
+            warnings: decided.decision.warnings(),
             audit: Some(codes(&decided.decision.verdicts)),
         };
         Ok(answer.write(&review.uid))
@@ -88,25 +85,29 @@ impl Pods {
         let metadata = match Metadata::parse(object) {
             Ok(metadata) => metadata,
             Err(e) => {
-                return Some(Decided::declined(
-                    Reason::PodUnreadable,
-                    format!("the pod cannot be read: {e}"),
-                    READABLE,
-                ));
+                return Some(Decided::unreadable(format!("the pod cannot be read: {e}")));
             }
         };
         let of = Owner::of(&metadata);
-        match tokio::time::timeout(self.deadline, self.gather_and_plan(object, metadata, namespace)).await {
-            Ok(decision) => decision.map(|decision| Decided { decision, of, own_warning: None }),
+        let work = self.gather_and_plan(object, metadata, namespace);
+        match tokio::time::timeout(self.deadline, self.caught(work)).await {
+            Ok(decision) => decision.map(|decision| Decided::of(decision, of)),
             Err(_) => {
-                let message = format!(
-                    "no decision within {} ms: the pod is created untouched",
-                    self.deadline.as_millis()
-                );
+                let ms = self.deadline.as_millis();
+                let message = format!("no decision within {ms} ms: the pod is created untouched");
                 let fix = "look for a slow or unreachable API server, then recreate the pod";
-                Some(Decided { of, ..Decided::declined(Reason::DeadlineExceeded, message, fix) })
+                Some(Decided::of(declined(Reason::DeadlineExceeded, message, fix), of))
             }
         }
+    }
+
+    /// A mistake of ours must not cost anybody a pod. (The profiles keep unwinding for this reason.)
+    async fn caught(&self, work: impl Future<Output = Option<Decision>>) -> Option<Decision> {
+        AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
+            self.metrics.panics.inc();
+            let message = "the operator failed on this pod; this is a bug".to_owned();
+            Some(declined(Reason::PodUnreadable, message, "please report it with the pod's manifest"))
+        })
     }
 
     async fn gather_and_plan(
@@ -149,18 +150,12 @@ impl Pods {
         let candidates = self.store.candidates(&request.instrumentation_namespaces()).await;
         let needs = inject::needs(&pod, &request, &candidates, &self.settings);
         let facts = self.store.facts(namespace, candidates, &needs).await;
-        // A mistake of ours must not cost anybody a pod. (The profiles keep unwinding for this reason.)
-        let planned = catch_unwind(AssertUnwindSafe(|| inject::plan(&pod, &request, &facts, &self.settings)));
-        Some(planned.unwrap_or_else(|_| {
-            self.metrics.panics.inc();
-            let message = "the operator failed on this pod; this is a bug".to_owned();
-            declined(Reason::PodUnreadable, message, "please report it with the pod's manifest")
-        }))
+        Some(inject::plan(&pod, &request, &facts, &self.settings))
     }
 
     /// Counts and logs a decision.
     fn record(&self, decided: &Decided, namespace: &str, patch: usize, took: Duration) {
-        let Decided { decision, of, .. } = decided;
+        let Decided { decision, of } = decided;
         let injected = decision.injected();
         self.metrics.review(if injected { Outcome::Injected } else { Outcome::Declined }, took);
         for verdict in &decision.verdicts {
@@ -191,25 +186,16 @@ const READABLE: &str = "apply a pod that this Kubernetes version understands";
 struct Decided {
     decision: Decision,
     of: Owner,
-    /// The warning of a decision that the engine did not make.
-    own_warning: Option<String>,
 }
 
 impl Decided {
-    fn declined(reason: Reason, message: String, fix: &str) -> Decided {
-        let decision = declined(reason, message, fix);
-        let own_warning = decision.verdicts.first().map(Verdict::text);
-        Decided { decision, own_warning, ..Decided::default() }
+    fn of(decision: Decision, of: Owner) -> Decided {
+        Decided { decision, of }
     }
 
-    fn warnings(&self) -> Vec<String> {
-        let mut warnings = self.decision.warnings();
-        if let Some(own) = &self.own_warning
-            && !warnings.iter().any(|w| w.contains(own.as_str()))
-        {
-            warnings.push(format!("OpenTelemetry auto-instrumentation: {own}"));
-        }
-        warnings
+    /// The pod's metadata could not be read, so nobody knows whose it is.
+    fn unreadable(message: String) -> Decided {
+        Decided::of(declined(Reason::PodUnreadable, message, READABLE), Owner::default())
     }
 }
 
@@ -273,6 +259,23 @@ fn codes(verdicts: &[Verdict]) -> String {
 mod tests {
     use super::*;
     use api::Language;
+
+    #[tokio::test]
+    async fn a_panic_lets_the_pod_through() {
+        let nowhere = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
+        let client = kube::Client::try_from(nowhere).unwrap();
+        let pods = Pods {
+            store: Store::new(client, std::collections::BTreeSet::new()),
+            settings: Arc::default(),
+            metrics: Arc::default(),
+            deadline: Duration::from_secs(1),
+        };
+        let decision = pods.caught(async { panic!("a mistake of ours") }).await.unwrap();
+        assert!(decision.patch.is_empty());
+        assert_eq!(decision.verdicts[0].reason, Reason::PodUnreadable);
+        assert!(decision.warnings()[0].contains("this is a bug; please report it"));
+        assert_eq!(pods.metrics.panics.get(), 1);
+    }
 
     #[test]
     fn codes_name_language_and_container_where_there_is_one() {
