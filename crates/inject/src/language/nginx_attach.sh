@@ -16,6 +16,14 @@ sed "s,__agent_log_dir__,$log_directory,g" \
 printf '%s\n' "$OTEL_NGINX_AGENT_CONF" >"$staging/opentelemetry_agent.conf"
 sed -i "s,<<SID-PLACEHOLDER>>,$OTEL_NGINX_SERVICE_INSTANCE_ID,g" "$staging/opentelemetry_agent.conf"
 
+if [ ! -d "$staging/conf.d" ]; then
+  # The server must start all the same.
+  echo "there is no conf.d beside $1: nothing includes the agent's configuration, so nothing is traced" >&2
+  mkdir "$staging/conf.d"
+fi
+mv "$staging/opentelemetry_agent.conf" "$staging/conf.d/"
+
+# Last, so that a second try does not find the lines there already.
 modules=/opt/opentelemetry-webserver/agent/WebServerModule/Nginx
 read -r version <"$staging/version.txt"
 {
@@ -25,5 +33,3 @@ read -r version <"$staging/version.txt"
 } >"$staging/.opentelemetry.conf"
 cat "$staging/.opentelemetry.conf" >"$staging/$1"
 rm "$staging/.opentelemetry.conf"
-
-mv "$staging/opentelemetry_agent.conf" "$staging/conf.d/"
