@@ -8,8 +8,14 @@ pub mod annotation;
 pub mod collector;
 pub mod instrumentation;
 pub mod language;
+pub mod quantity;
 pub mod settings;
 
 pub use instrumentation::Instrumentation;
 pub use language::Language;
 pub use settings::Settings;
+
+/// The CustomResourceDefinitions of all kinds, as they are installed.
+pub fn crds() -> Vec<serde_json::Value> {
+    vec![instrumentation::crd::crd(), collector::crd::crd()]
+}

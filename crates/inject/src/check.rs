@@ -6,13 +6,13 @@
 
 use std::collections::BTreeSet;
 
+use api::quantity;
 use serde_json::Value;
 
 use crate::{
     draft::{Container, Draft},
     env::Entry,
     pod::Pod,
-    quantity,
     verdict::{Decline, Reason},
     volume,
 };

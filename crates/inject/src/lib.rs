@@ -34,7 +34,6 @@ mod language;
 mod owner;
 mod patch;
 mod pod_security;
-mod quantity;
 mod resource;
 mod sdk_environment;
 mod targets;

@@ -3,11 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use api::instrumentation::ResourceRequirements;
+use api::{instrumentation::ResourceRequirements, quantity};
 use serde::Deserialize;
 use serde_json::Value;
-
-use crate::quantity;
 
 /// `LimitRange`, as far as containers and pods are concerned.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]

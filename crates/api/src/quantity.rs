@@ -4,7 +4,7 @@ use serde_json::Value;
 
 /// The size of a quantity in billionths of its unit (`1` = 1 000 000 000, `500m` = 500 000 000); none when it is not a
 /// quantity. Values too large for comparison saturate.
-pub(crate) fn nanos(value: &Value) -> Option<i128> {
+pub fn nanos(value: &Value) -> Option<i128> {
     match value {
         Value::Number(number) => parse(&number.to_string()),
         Value::String(text) => parse(text),
