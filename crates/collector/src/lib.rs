@@ -11,6 +11,7 @@
 //! leave as JSON patches, so that fields of a newer version survive.
 
 pub mod build;
+pub mod check;
 pub mod child;
 pub mod component;
 pub mod config;

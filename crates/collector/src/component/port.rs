@@ -54,11 +54,17 @@ pub fn ports(config: &Config<'_>, kinds: &[Kind]) -> Result<Vec<Port>, Problem> 
     Ok(ports)
 }
 
-/// The ports of those enabled components that can be understood, sorted by name.
+/// The ports of those enabled components that can be understood, sorted by name. What is defined without a body listens at its
+/// default.
 pub fn understood_ports(config: &Config<'_>) -> Vec<Port> {
+    let empty = Value::Object(Map::new());
     let enabled = Kind::ALL.iter().flat_map(|kind| config.enabled(*kind).iter().map(move |c| (*kind, c)));
-    let mut ports: Vec<Port> =
-        enabled.flat_map(|(kind, (id, body))| component_ports(kind, id, *body).unwrap_or_default()).collect();
+    let mut ports: Vec<Port> = enabled
+        .flat_map(|(kind, (id, body))| {
+            let body = body.map(|body| if body.is_null() { &empty } else { body });
+            component_ports(kind, id, body).unwrap_or_default()
+        })
+        .collect();
     ports.sort_by(order);
     ports
 }

@@ -113,13 +113,21 @@ impl Source {
     }
 
     /// Where the value itself stands, not its key.
-    pub(crate) fn value_position(&self, keys: &[&str]) -> Option<Position> {
+    pub(crate) fn value_position(&self, path: &Path) -> Option<Position> {
         let mut marks = &self.marks;
-        for key in keys {
-            let Children::Map(map) = &marks.children else { return None };
-            marks = map.get(*key)?;
+        for step in &path.0 {
+            marks = match (step, &marks.children) {
+                (Step::Key(key), Children::Map(map)) => map.get(key)?,
+                (Step::Index(index), Children::List(list)) => list.get(*index)?,
+                _ => return None,
+            };
         }
         marks.value
+    }
+
+    /// A document without anything in it.
+    pub(crate) fn empty() -> Self {
+        Source { value: Value::Null, marks: Marks::default(), duplicate_keys: Vec::new() }
     }
 }
 
