@@ -302,7 +302,7 @@ fn clean_environment(
     for entry in env.iter().rev() {
         let variable = entry["name"].as_str().unwrap_or_default();
         let ours = expected.iter().find(|e| e["name"] == variable);
-        let own_before = left.iter().any(|e| e["name"] != RESOURCE_ATTRIBUTES && !refers(e, variable));
+        let own_before = left.iter().any(|e| is_own(e, unknown) && !refers(e, variable));
         match ours {
             // These stand in front; the user's own are behind them only.
             Some(ours) if ours == entry && (!own_before || FIRST.contains(&variable)) => {}
@@ -332,6 +332,13 @@ fn clean_environment(
     drop_empty(container, "env");
 }
 
+/// Whether an entry that is kept shows that everything in front of it is the user's, too. The user's attributes were moved
+/// to the end; and what an unknown Instrumentation may have set shows nothing.
+fn is_own(entry: &Value, unknown: &[String]) -> bool {
+    let name = entry["name"].as_str().unwrap_or_default();
+    name != RESOURCE_ATTRIBUTES && (unknown.is_empty() || !name.starts_with("OTEL_"))
+}
+
 /// Whether the value of an entry refers to this variable.
 fn refers(entry: &Value, variable: &str) -> bool {
     crate::env::references(entry["value"].as_str().unwrap_or_default()).any(|name| name == variable)
@@ -345,10 +352,11 @@ fn cut(entry: &Value, ours: &Value) -> Option<Value> {
     };
     let rest = match entry["name"].as_str().unwrap_or_default() {
         "PYTHONPATH" => {
-            let around = added.split_once(':').and_then(|(first, last)| {
+            let (first, last) = (added.split(':').next(), added.rsplit(':').next());
+            let between = first.zip(last).and_then(|(first, last)| {
                 value.strip_prefix(first)?.strip_prefix(':')?.strip_suffix(last)?.strip_suffix(':')
             });
-            around.unwrap_or(value).to_owned()
+            between.unwrap_or(value).to_owned()
         }
         RESOURCE_ATTRIBUTES => {
             return cut_attributes(value, added).map(|value| {
@@ -356,14 +364,23 @@ fn cut(entry: &Value, ours: &Value) -> Option<Value> {
                 entry
             });
         }
-        "JAVA_TOOL_OPTIONS" | "NODE_OPTIONS" => value.strip_suffix(added).unwrap_or(value).to_owned(),
+        // What the Instrumentation's own variable says stands in front of the agent's part.
+        "JAVA_TOOL_OPTIONS" => cut_argument(value, added, " -javaagent:"),
+        "NODE_OPTIONS" => cut_argument(value, added, " --require "),
         "DOTNET_STARTUP_HOOKS" | "DOTNET_ADDITIONAL_DEPS" | "DOTNET_SHARED_STORE" | "LD_LIBRARY_PATH" => {
-            value.strip_suffix(added).and_then(|v| v.strip_suffix(':')).unwrap_or(value).to_owned()
+            let part = added.rsplit(':').next().unwrap_or(added);
+            value.strip_suffix(part).and_then(|v| v.strip_suffix(':')).unwrap_or(value).to_owned()
         }
         _ => return Some(entry),
     };
     entry["value"] = Value::String(rest);
     Some(entry)
+}
+
+/// A value without the argument that begins so at the end of `added`.
+fn cut_argument(value: &str, added: &str, argument: &str) -> String {
+    let part = added.rfind(argument).map_or(added, |at| &added[at..]);
+    value.strip_suffix(part).unwrap_or(value).to_owned()
 }
 
 /// The user's attributes: injection's stand behind them, sorted by key. None when there are only injection's.
