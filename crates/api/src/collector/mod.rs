@@ -3,8 +3,13 @@
 //! Stored as v1beta1, also served as v1alpha1. As with the other kinds, the types are what the engine *reads*; objects
 //! travel as raw JSON, so that fields of a newer version survive.
 
+pub mod config_hash;
+pub mod config_text;
+pub mod conversion;
+pub mod crd;
 pub mod v1beta1;
 
+pub use config_hash::config_hash;
 pub use v1beta1::OpenTelemetryCollector;
 
 /// The stored version.
