@@ -1,5 +1,7 @@
 //! The contract of injection: every file of `cases/` is one row of the test matrix, one fixed weakness or one golden example.
 
+#![expect(clippy::expect_used, reason = "a test may panic; so may its functions")]
+
 mod case;
 mod engine;
 
@@ -56,6 +58,11 @@ fn check(case: &Case, cases: &BTreeMap<String, Result<Case, String>>) -> Result<
     let error = outcome.decision.request_error();
     if error != case.expect.error {
         problems.push(format!("request error: expected {:?}, got {error:?}", case.expect.error));
+    }
+    let annotation = outcome.pod["metadata"]["annotations"][api::annotation::VERDICT].as_str();
+    if case.expect.annotation.is_some() && annotation != case.expect.annotation.as_deref() {
+        problems
+            .push(format!("verdict annotation: expected {:?}, got {annotation:?}", case.expect.annotation));
     }
     if case.expect.untouched && (outcome.asked || !outcome.decision.patch.is_empty()) {
         problems.push("the pod asked for nothing and is not left alone".to_owned());
@@ -148,6 +155,9 @@ const FIXED: &[(&str, Option<&str>)] = &[
     ("otlp-protocol-by-port", None),
     ("pod-security", None),
     ("verdict-annotation", None),
+    ("limit-range", None),
+    ("invalid-pod", None),
+    ("unsupported-pod", None),
 ];
 
 #[test]

@@ -5,9 +5,15 @@
 //! docs/differences that explain it. Each key is a rule in `recorded/reasons.rs`; without it the record would fail, and
 //! with it nothing may be left.
 
+#![expect(clippy::expect_used, reason = "a test may panic; so may its functions")]
+
 #[path = "recorded/api_server.rs"]
 mod api_server;
+#[path = "recorded/container_reasons.rs"]
+mod container_reasons;
 mod engine;
+#[path = "recorded/environment_reasons.rs"]
+mod environment_reasons;
 #[path = "recorded/parts.rs"]
 mod parts;
 #[path = "recorded/reasons.rs"]

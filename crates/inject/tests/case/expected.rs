@@ -17,6 +17,8 @@ pub(crate) struct Expect {
     pub(crate) verdicts: Vec<VerdictForm>,
     /// The text with which the request is answered with status 500; none when the request is fine.
     pub(crate) error: Option<String>,
+    /// The whole verdict annotation.
+    pub(crate) annotation: Option<String>,
     /// Part of the message with which the pod is refused as unreadable.
     pub(crate) unreadable: Option<String>,
     /// The pod asked for nothing: no patch at all.

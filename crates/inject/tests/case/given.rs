@@ -64,6 +64,9 @@ pub(crate) struct FactsForm {
     /// Keys of ConfigMaps named in `envFrom`.
     #[serde(default)]
     keys: BTreeMap<String, BTreeSet<String>>,
+    /// Specs of the LimitRanges of the pod's namespace.
+    #[serde(default)]
+    limit_ranges: Vec<Value>,
 }
 
 /// The fixture's Instrumentation spec.
@@ -178,7 +181,14 @@ impl Case {
             secrets: existence(&self.facts.secrets)?,
             config_maps: existence(&self.facts.config_maps)?,
             env_from: self.facts.keys.clone(),
-            ..Facts::default()
+            limit_ranges: self
+                .facts
+                .limit_ranges
+                .iter()
+                .map(|spec| {
+                    serde_json::from_value(json!({ "spec": spec })).map_err(|e| format!("limit-ranges: {e}"))
+                })
+                .collect::<Result<_, _>>()?,
         })
     }
 }
