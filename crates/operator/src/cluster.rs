@@ -22,9 +22,10 @@ pub struct Place {
 }
 
 impl Place {
-    /// Finds out. A given kubeconfig means outside.
+    /// Finds out. A given kubeconfig, or `KUBECONFIG`, means outside.
     pub fn find(kubeconfig: Option<&PathBuf>) -> Place {
         let inside = kubeconfig.is_none()
+            && std::env::var_os("KUBECONFIG").is_none_or(|files| files.is_empty())
             && std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
             && Path::new(SERVICE_ACCOUNT).join("token").exists();
         let of_account =

@@ -12,6 +12,7 @@
 
 pub mod certificate;
 pub mod cluster;
+pub mod controller;
 pub mod health;
 pub mod log;
 pub mod manifest;

@@ -82,7 +82,7 @@ use Kind::{Bool, Integer, List, Object, Repeated, Text};
 #[rustfmt::skip]
 static LINES: &[Setting] = &[
     // Of this operator only.
-    line("kubeconfig", "KUBECONFIG", "", Text, "", Works, "kubeconfig file; without it the service account in a cluster, else ~/.kube/config"),
+    line("kubeconfig", "", "", Text, "", Works, "kubeconfig file; without it KUBECONFIG, else the service account in a cluster, else ~/.kube/config"),
     line("webhook-url", "", "", Text, "", Works, "base URL at which the API server reaches the webhooks, for a process outside the cluster"),
     line("install", "", "", Bool, "false", Works, "apply the custom resource definitions and webhook configurations at start"),
     line("state-dir", "", "", Text, "", Works, "folder of the certificates of a process outside the cluster; default $XDG_STATE_HOME/otel-operator"),

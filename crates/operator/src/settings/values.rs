@@ -92,10 +92,6 @@ impl Values {
         for setting in table::all() {
             let Some(name) = setting.env else { continue };
             let Some(value) = variable(name) else { continue };
-            // The usual place of the kubeconfig; empty means unset, as for kubectl.
-            if setting.flag == Some("kubeconfig") && value.is_empty() {
-                continue;
-            }
             if setting.kind == Kind::Bool && value.is_empty() {
                 self.warnings.push(format!(
                     "environment variable {name} is empty, which counts as false; give true or false"
