@@ -266,9 +266,7 @@ impl Deref for ControlPlane {
 impl Drop for ControlPlane {
     fn drop(&mut self) {
         for process in self.lock().iter_mut().rev() {
-            if !process.stop(GRACE) {
-                eprintln!("testkit: {} did not end within {GRACE:?} and was killed", process.name());
-            }
+            process.stop(GRACE);
         }
     }
 }

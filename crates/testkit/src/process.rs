@@ -67,10 +67,6 @@ impl Process {
         Ok(pid)
     }
 
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
     pub(crate) fn log(&self) -> &Path {
         &self.log
     }

@@ -101,6 +101,11 @@ impl Workload<'_> {
         format!("{}/{}", self.namespace, self.name())
     }
 
+    /// `kind/name`, as the command line takes it.
+    pub(crate) fn reference(&self) -> String {
+        format!("{}/{}", self.object["kind"].as_str().unwrap_or_default().to_lowercase(), self.name())
+    }
+
     /// What the example says should become of its pods.
     pub(crate) fn expected(&self) -> anyhow::Result<&str> {
         let expected = self.object["metadata"]["annotations"][EXPECTED].as_str();

@@ -6,40 +6,35 @@ use serde_json::Value;
 
 use super::row::Row;
 
-/// Adds why and fix to verdicts that are not `Injected`. Without an explanation the reason codes must do.
+/// Adds why and fix where something was not instrumented: to each verdict that is not `Injected`, and to a workload
+/// that asked for nothing but looks as if somebody meant it to. Without an explanation the reason codes must do.
 pub(crate) fn add(row: &mut Row, operator: &Path, kubeconfig: &Path) {
-    if row.verdicts.iter().all(|v| v.reason == "Injected") && !row.verdicts.is_empty() {
+    if !row.verdicts.is_empty() && row.verdicts.iter().all(|v| v.reason == "Injected") {
         return;
     }
     let Some(explanation) = explain(row, operator, kubeconfig) else { return };
-    for verdict in &mut row.verdicts {
-        let Some(found) = find(&explanation, &verdict.language, &verdict.reason) else { continue };
-        let text = |key: &str| found[key].as_str().unwrap_or_default().to_owned();
-        (verdict.why, verdict.fix) = (text("message"), text("fix"));
+    let workload = &explanation["workloads"][0];
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    for verdict in row.verdicts.iter_mut().filter(|v| v.reason != "Injected") {
+        let rows = workload["rows"].as_array().into_iter().flatten();
+        let mut same = rows.filter(|r| r["language"] == *verdict.language && r["verdict"] == *verdict.reason);
+        if let Some(found) = same.next() {
+            (verdict.why, verdict.fix) = (text(&found["message"]), text(&found["fix"]));
+        }
+    }
+    if row.verdicts.is_empty() {
+        let finding = &workload["findings"][0];
+        (row.hint, row.hint_fix) = (text(&finding["problem"]), text(&finding["fix"]));
     }
 }
 
+/// Of the workload, not of its pod: a pod only knows the reason codes.
 fn explain(row: &Row, operator: &Path, kubeconfig: &Path) -> Option<Value> {
     let output = Command::new(operator)
-        .args(["explain", &format!("pod/{}", row.pod), "--namespace", &row.namespace, "--output", "json"])
+        .args(["explain", &row.reference, "--namespace", &row.namespace, "--output", "json"])
         .arg("--kubeconfig")
         .arg(kubeconfig)
         .output()
         .ok()?;
     serde_json::from_slice(&output.stdout).ok()
-}
-
-/// The verdict on this language with this reason, wherever it is in the explanation.
-fn find<'a>(value: &'a Value, language: &str, reason: &str) -> Option<&'a Value> {
-    match value {
-        Value::Object(map) => {
-            let is = |key: &str, text: &str| map.get(key).and_then(Value::as_str) == Some(text);
-            if is("language", language) && is("reason", reason) {
-                return Some(value);
-            }
-            map.values().find_map(|v| find(v, language, reason))
-        }
-        Value::Array(items) => items.iter().find_map(|v| find(v, language, reason)),
-        _ => None,
-    }
 }

@@ -14,8 +14,13 @@ pub(crate) struct Row {
     /// `namespace/name`.
     pub(crate) workload: String,
     pub(crate) namespace: String,
-    pub(crate) pod: String,
+    /// `kind/name`, as the command line takes it.
+    pub(crate) reference: String,
     pub(crate) verdicts: Vec<Verdict>,
+    /// Why there is no verdict, when somebody may have meant there to be one.
+    pub(crate) hint: String,
+    /// What to do about it.
+    pub(crate) hint_fix: String,
     /// `<language>=<reason>`, sorted.
     expected: Vec<String>,
 }
@@ -42,8 +47,10 @@ impl Row {
         Ok(Row {
             workload: workload.title(),
             namespace: workload.namespace.to_owned(),
-            pod: pod.metadata.name.clone().unwrap_or_default(),
+            reference: workload.reference(),
             verdicts: annotation.map(|text| parse(text)).unwrap_or_default(),
+            hint: String::new(),
+            hint_fix: String::new(),
             expected,
         })
     }
