@@ -10,6 +10,7 @@
 //! **Invariant:** no client, no async, no clock. The same input gives the same output. Objects arrive as raw JSON and
 //! leave as JSON patches, so that fields of a newer version survive.
 
+pub mod admission;
 pub mod build;
 pub mod check;
 pub mod child;
@@ -21,6 +22,7 @@ pub mod name;
 pub mod rbac;
 pub mod settings;
 pub mod sidecar;
+pub mod status;
 pub mod takeover;
 
 mod container_port;
