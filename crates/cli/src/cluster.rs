@@ -43,8 +43,10 @@ impl Cluster {
         let (config, client) = runtime.block_on(async {
             let mut config = match kubeconfig {
                 Some(path) => {
-                    let file = Kubeconfig::read_from(path)
+                    let text = std::fs::read_to_string(path)
                         .with_context(|| format!("cannot read the kubeconfig {}", path.display()))?;
+                    let file = Kubeconfig::from_yaml(&text)
+                        .with_context(|| format!("{} is no kubeconfig", path.display()))?;
                     Config::from_custom_kubeconfig(file, &options)
                         .await
                         .with_context(|| format!("the kubeconfig {} cannot be used", path.display()))?

@@ -41,6 +41,12 @@ const SUBCOMMANDS: &[Subcommand] = &[
     Subcommand { command: manifests::crds_command, execute: manifests::crds_execute },
 ];
 
+/// Whether this is `kubectl otel`: kubectl runs `kubectl-otel` then.
+fn called_by_kubectl() -> bool {
+    let program = std::env::args_os().next().map(std::path::PathBuf::from);
+    program.is_some_and(|path| path.file_stem().is_some_and(|stem| stem == "kubectl-otel"))
+}
+
 fn main() -> ExitCode {
     // Both the client and the server need to know; an error would mean that it is known already.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -51,10 +57,16 @@ fn main() -> ExitCode {
         )
         .subcommand_required(true)
         .subcommands(SUBCOMMANDS.iter().map(|subcommand| (subcommand.command)()));
-    let (arguments, unknown) = run::with_subcommand(std::env::args().skip(1).collect());
-    run::remember_unknown(unknown);
-    let matches =
-        command.clone().get_matches_from(std::iter::once("otel-operator".to_owned()).chain(arguments));
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (name, arguments) = if called_by_kubectl() {
+        // A person asked, so nothing runs without being named.
+        ("kubectl otel", if arguments.is_empty() { vec!["--help".to_owned()] } else { arguments })
+    } else {
+        let (arguments, unknown) = run::with_subcommand(arguments);
+        run::remember_unknown(unknown);
+        ("otel-operator", arguments)
+    };
+    let matches = command.bin_name(name).get_matches_from(std::iter::once(name.to_owned()).chain(arguments));
     let Some((name, matches)) = matches.subcommand() else { return ExitCode::from(2) };
     let subcommand = SUBCOMMANDS.iter().find(|subcommand| (subcommand.command)().get_name() == name);
     match subcommand.map(|subcommand| (subcommand.execute)(matches)) {

@@ -111,11 +111,15 @@ fn open(path: &Path, folders: Vec<PathBuf>, files: &mut Vec<File>, problems: &mu
 }
 
 fn file(name: &str, folders: Vec<PathBuf>, text: &str) -> File {
-    let mut number = 0;
+    let (mut number, mut first_line) = (0, 0);
     let documents = yaml::split(text)
         .into_iter()
         .map(|text| {
-            let value = yaml::parse(text);
+            let value = yaml::parse(text).map_err(|error| match error.line {
+                Some(line) => format!("line {}: {}", first_line + line, error.message),
+                None => error.message,
+            });
+            first_line += text.lines().count();
             let number = if value == Ok(Value::Null) {
                 0
             } else {

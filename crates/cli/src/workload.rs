@@ -113,30 +113,30 @@ fn mistyped(pod: &Value) -> Option<(String, String)> {
             return Some((format!("metadata.{map}[{key:?}]"), format!("{value} is not a text; {fix}")));
         }
     }
-    let parts = narrow::<inject::Metadata>(pod.get("metadata"), "metadata", &[])
-        .or_else(|| narrow::<inject::pod::Spec>(pod.get("spec"), "spec", &["containers", "initContainers"]));
+    let parts = narrow::<inject::Metadata>(pod.get("metadata"), "metadata")
+        .or_else(|| narrow::<inject::pod::Spec>(pod.get("spec"), "spec"));
     Some(parts.unwrap_or_else(|| (String::new(), error.to_string())))
 }
 
-/// The field by which a value does not fit the type, found by trying each field alone. In the fields of `lists`, each item
-/// is a container and tried alone, too.
-fn narrow<T: serde::de::DeserializeOwned>(
-    value: Option<&Value>,
-    path: &str,
-    lists: &[&str],
-) -> Option<(String, String)> {
+/// The field by which a value does not fit the type, found by trying each field alone.
+fn narrow<T: serde::de::DeserializeOwned>(value: Option<&Value>, path: &str) -> Option<(String, String)> {
     let value = value.filter(|v| !v.is_null())?;
     let whole = serde_json::from_value::<T>(value.clone()).err()?;
-    let Some(fields) = value.as_object() else { return Some((path.to_owned(), whole.to_string())) };
-    for (key, member) in fields {
+    for (key, member) in value.as_object().into_iter().flatten() {
         let Err(error) = serde_json::from_value::<T>(json!({ key: member })) else { continue };
         let path = format!("{path}.{key}");
-        let items = member.as_array().filter(|_| lists.contains(&key.as_str()));
-        let inner =
-            items.into_iter().flatten().enumerate().find_map(|(i, item)| {
-                narrow::<inject::pod::Container>(Some(item), &format!("{path}[{i}]"), &[])
-            });
-        return Some(inner.unwrap_or_else(|| (path, error.to_string())));
+        let inner = member.as_array().into_iter().flatten().enumerate().find_map(|(i, item)| {
+            let (item, path) = (Some(item), format!("{path}[{i}]"));
+            match key.as_str() {
+                "containers" | "initContainers" => narrow::<inject::pod::Container>(item, &path),
+                "env" => narrow::<inject::pod::Env>(item, &path),
+                "volumeMounts" => narrow::<inject::pod::Mount>(item, &path),
+                _ => None,
+            }
+        });
+        let unquoted = member.is_boolean() || member.is_number();
+        let fix = if unquoted { format!("; write it in quotes: \"{member}\"") } else { String::new() };
+        return Some(inner.unwrap_or_else(|| (path, format!("{error}{fix}"))));
     }
     Some((path.to_owned(), whole.to_string()))
 }
@@ -172,7 +172,7 @@ mod tests {
             error(
                 json!({"spec": {"containers": [{"name": "a"}, {"name": "b", "env": [{"name": "A", "value": 1}]}]}})
             ),
-            "spec.template.spec.containers[1].env: invalid type: integer `1`, expected a string"
+            "spec.template.spec.containers[1].env[0].value: invalid type: integer `1`, expected a string; write it in quotes: \"1\""
         );
         assert_eq!(error(Value::Null), "spec.template: it is no object");
     }

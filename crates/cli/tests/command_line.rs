@@ -65,9 +65,10 @@ fn every_case_prints_what_it_is_expected_to() {
         if update {
             fs::write(&expected, &got).unwrap();
         } else if fs::read_to_string(&expected).unwrap_or_default() != got {
-            let diff = similar::TextDiff::from_lines(&fs::read_to_string(&expected).unwrap_or_default(), &got)
-                .unified_diff()
-                .to_string();
+            let diff =
+                similar::TextDiff::from_lines(&fs::read_to_string(&expected).unwrap_or_default(), &got)
+                    .unified_diff()
+                    .to_string();
             wrong.push(format!("{}:\n{diff}", case.file_name().unwrap().display()));
         }
     }
@@ -109,7 +110,10 @@ fn windows_line_breaks_and_a_missing_newline_at_the_end_stay() {
     let text = fs::read_to_string(data().join("inject/app.yaml")).unwrap();
     let text = text.trim_end().replace('\n', "\r\n");
     let injected = String::from_utf8(stdout(run(&data(), &["inject", "-f", "-"], text.as_bytes()))).unwrap();
-    assert!(injected.contains("javaagent.jar") && injected.matches('\n').count() == injected.matches("\r\n").count());
+    assert!(
+        injected.contains("javaagent.jar")
+            && injected.matches('\n').count() == injected.matches("\r\n").count()
+    );
     let back = stdout(run(&data(), &["uninject", "-f", "-"], injected.as_bytes()));
     assert_eq!(String::from_utf8(back).unwrap(), text);
 }

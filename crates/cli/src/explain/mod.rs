@@ -91,7 +91,10 @@ fn run(matches: &ArgMatches) -> Result<Exit, Failure> {
     for target in targets {
         let Some(cluster) = &session.world.cluster else { continue };
         let namespace = given.common.namespace.clone().unwrap_or_else(|| cluster.namespace.clone());
-        let value = target.get(cluster, &namespace).or_exit(Exit::Cluster)?;
+        let Some(value) = target.get(cluster, &namespace).or_exit(Exit::Cluster)? else {
+            session.problem(Problem(format!("{} {namespace}/{} does not exist", target.kind, target.name)));
+            continue;
+        };
         let object = Object {
             pointer: String::new(),
             api_version: target.api_version,

@@ -134,7 +134,7 @@ impl Row {
                 language: language.to_owned(),
                 verdict: Reason::from_code(code)?.code(),
                 instrumentation: source.split('@').next().unwrap_or_default().to_owned(),
-                message: "decided when the pod was created".to_owned(),
+                message: "decided when it was injected".to_owned(),
                 ..Row::default()
             })
         };

@@ -71,18 +71,17 @@ fn target<'a>(resource: &str, name: &'a str) -> Result<Target<'a>> {
 }
 
 impl Target<'_> {
-    /// The object, with `apiVersion` and `kind`.
+    /// The object; none when it does not exist.
     ///
     /// # Errors
     ///
-    /// When it does not exist, or the cluster cannot be asked.
-    pub(super) fn get(&self, cluster: &Cluster, namespace: &str) -> Result<Rc<Value>> {
+    /// When the cluster cannot be asked.
+    pub(super) fn get(&self, cluster: &Cluster, namespace: &str) -> Result<Option<Rc<Value>>> {
         let path = match self.api_version {
             "v1" => cluster::core(namespace, self.resource, self.name)?,
             group => cluster::grouped(group, namespace, self.resource, self.name)?,
         };
-        let found = cluster.get(&path)?;
-        found.with_context(|| format!("{} {namespace}/{} does not exist", self.kind, self.name))
+        cluster.get(&path)
     }
 }
 

@@ -38,8 +38,8 @@ pub(crate) fn split(text: &str) -> Vec<&str> {
 ///
 /// # Errors
 ///
-/// When it is not YAML; the message has line and column within `text`.
-pub(crate) fn parse(text: &str) -> Result<Value, String> {
+/// When it is not YAML.
+pub(crate) fn parse(text: &str) -> Result<Value, NotYaml> {
     // JSON is nearly YAML, but not quite (escaped surrogates, for one).
     if text.trim_start().starts_with('{')
         && let Ok(value) = serde_json::from_str(text)
@@ -50,18 +50,35 @@ pub(crate) fn parse(text: &str) -> Result<Value, String> {
         legacy_octal_numbers: true,
         duplicate_keys: serde_saphyr::DuplicateKeyPolicy::LastWins,
     };
-    let mut values: Vec<Value> =
-        serde_saphyr::from_multiple_with_options(text, options).map_err(|e| first_line(&e.to_string()))?;
+    let error = |error: serde_saphyr::Error| NotYaml {
+        line: error.location().map(|l| usize::try_from(l.line()).unwrap_or_default()),
+        message: message(&error.to_string()),
+    };
+    let mut values: Vec<Value> = serde_saphyr::from_multiple_with_options(text, options).map_err(error)?;
     match values.len() {
         0 => Ok(Value::Null),
         1 => Ok(values.remove(0)),
-        _ => Err("several documents that no `---` line separates".to_owned()),
+        _ => {
+            Err(NotYaml { line: None, message: "several documents that no `---` line separates".to_owned() })
+        }
     }
 }
 
-/// The message without the excerpt of the text that follows it.
-fn first_line(message: &str) -> String {
-    message.lines().next().unwrap_or_default().trim_end_matches(':').to_owned()
+/// Why a text is not YAML.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NotYaml {
+    /// Line in the text, from 1.
+    pub line: Option<usize>,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// What is wrong, without the place and the excerpt of the text around it.
+fn message(error: &str) -> String {
+    let first = error.lines().next().unwrap_or_default();
+    let first = first.strip_prefix("error: ").unwrap_or(first);
+    let rest = first.strip_prefix("line ").and_then(|rest| rest.split_once(": "));
+    rest.map_or(first, |(_, message)| message).to_owned()
 }
 
 #[cfg(test)]
@@ -93,6 +110,7 @@ mod tests {
         );
         assert_eq!(parse("# nothing").unwrap(), Value::Null);
         assert_eq!(parse("{\"a\": \"\\ud83d\\ude00\"}").unwrap(), json!({"a": "😀"}));
-        assert!(parse("a: [").unwrap_err().contains("line"), "{}", parse("a: [").unwrap_err());
+        let error = parse("a: 1\nb: [").unwrap_err();
+        assert_eq!((error.line, error.message.as_str()), (Some(2), "unclosed bracket '['"));
     }
 }
