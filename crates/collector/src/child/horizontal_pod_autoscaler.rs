@@ -64,17 +64,29 @@ fn metrics(autoscaler: &Autoscaler, built: &mut Built) -> Vec<Value> {
         .filter_map(|(resource, target)| Some(resource_metric(resource, target?)))
         .collect();
     for (index, metric) in autoscaler.metrics.iter().enumerate() {
-        match metric {
-            AutoscalerMetric { kind, pods: Some(pods) } if kind == "Pods" => {
-                metrics.push(json!({"type": "Pods", "pods": passed_on(pods)}));
+        match supported(metric) {
+            Ok(pods) => metrics.push(json!({"type": "Pods", "pods": passed_on(pods)})),
+            Err(problem) => {
+                built.warn(format!("spec.autoscaler.metrics[{index}]"), format!("ignored, {problem}"))
             }
-            AutoscalerMetric { kind, .. } => built.warn(
-                format!("spec.autoscaler.metrics[{index}]"),
-                format!("ignored, only metrics of type Pods with a `pods` block are supported, not {kind:?}"),
-            ),
         }
     }
     metrics
+}
+
+/// The `pods` block of a metric that Kubernetes takes.
+fn supported(metric: &AutoscalerMetric) -> Result<&Value, String> {
+    match metric {
+        AutoscalerMetric { kind, pods: Some(pods) } if kind == "Pods" => {
+            if pods["target"]["averageValue"].is_null() {
+                return Err("metrics of pods are compared by their average; set pods.target to type AverageValue with an averageValue".to_owned());
+            }
+            Ok(pods)
+        }
+        AutoscalerMetric { kind, .. } => Err(format!(
+            "only metrics of type Pods with a `pods` block are supported, not {kind:?}; remove it"
+        )),
+    }
 }
 
 fn resource_metric(resource: &str, utilization: i32) -> Value {

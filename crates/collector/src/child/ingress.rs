@@ -60,7 +60,8 @@ fn subdomain(hostname: &str, port: &Port) -> String {
 
 fn rule(host: &str, paths: Vec<Value>) -> Value {
     let mut rule = Fields::new();
-    rule.text("host", host);
+    // An Ingress has no word for any host: it says none.
+    rule.text("host", if host == "*" { "" } else { host });
     rule.set("http", json!({"paths": paths}));
     rule.into()
 }
