@@ -1,6 +1,6 @@
 //! The pod while injection works on it: the user's parts by reference, ours by value.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, rc::Rc};
 
 use serde_json::{Map, Value, json};
 
@@ -10,13 +10,13 @@ use crate::{
     pod::{self, Pod},
 };
 
-/// A pod in the making.
+/// A pod in the making. Each language works on a clone, which costs little: only containers that it changes are copied.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Draft {
     /// Regular containers.
-    pub containers: Vec<Container>,
+    pub containers: Vec<Rc<Container>>,
     /// Init containers.
-    pub init_containers: Vec<Container>,
+    pub init_containers: Vec<Rc<Container>>,
     /// Volumes, in order.
     pub volumes: Vec<Volume>,
     /// `spec.shareProcessNamespace`.
@@ -151,18 +151,19 @@ impl Container {
     }
 
     /// A container of ours as the API has it.
-    pub(crate) fn to_value(&self) -> Value {
-        let mut value = self.fields.clone();
-        value.insert("name".to_owned(), Value::String(self.name.clone()));
-        value.insert("image".to_owned(), Value::String(self.image.clone()));
-        if !self.env.entries().is_empty() {
-            value.insert("env".to_owned(), self.env.entries().iter().map(Entry::to_value).collect());
+    pub(crate) fn into_value(self) -> Value {
+        let Container { name, image, mut env, mounts, security_context, fields: mut value, .. } = self;
+        value.insert("name".to_owned(), Value::String(name));
+        value.insert("image".to_owned(), Value::String(image));
+        let env = env.take_entries();
+        if !env.is_empty() {
+            value.insert("env".to_owned(), env.into_iter().map(Entry::into_value).collect());
         }
-        if !self.mounts.is_empty() {
-            value.insert("volumeMounts".to_owned(), self.mounts.iter().map(|m| m.value.clone()).collect());
+        if !mounts.is_empty() {
+            value.insert("volumeMounts".to_owned(), mounts.into_iter().map(|m| m.value).collect());
         }
-        if let Some(context) = &self.security_context {
-            value.insert("securityContext".to_owned(), context.clone());
+        if let Some(context) = security_context {
+            value.insert("securityContext".to_owned(), context);
         }
         Value::Object(value)
     }
@@ -184,7 +185,7 @@ impl Draft {
     /// The pod as it came.
     pub(crate) fn new(pod: &Pod<'_>, facts: &Facts) -> Draft {
         let read = |list: &[pod::Container]| {
-            list.iter().enumerate().map(|(i, c)| Container::of_user(i, c, facts)).collect::<Vec<_>>()
+            list.iter().enumerate().map(|(i, c)| Rc::new(Container::of_user(i, c, facts))).collect::<Vec<_>>()
         };
         Draft {
             containers: read(&pod.spec.containers),
@@ -203,7 +204,7 @@ impl Draft {
 
     /// Finds a container by name: regular ones first, then init containers (spec 4.4).
     pub(crate) fn find(&self, name: &str) -> Option<Place> {
-        let of = |list: &[Container]| list.iter().position(|c| c.name == name);
+        let of = |list: &[Rc<Container>]| list.iter().position(|c| c.name == name);
         of(&self.containers).map(Place::Regular).or_else(|| of(&self.init_containers).map(Place::Init))
     }
 
@@ -218,8 +219,8 @@ impl Draft {
     /// The container at a place, to be changed.
     pub(crate) fn at_mut(&mut self, place: Place) -> &mut Container {
         match place {
-            Place::Init(i) => &mut self.init_containers[i],
-            Place::Regular(i) => &mut self.containers[i],
+            Place::Init(i) => Rc::make_mut(&mut self.init_containers[i]),
+            Place::Regular(i) => Rc::make_mut(&mut self.containers[i]),
         }
     }
 

@@ -54,14 +54,14 @@ impl Entry {
     }
 
     /// The entry as the API has it.
-    pub(crate) fn to_value(&self) -> Value {
+    pub(crate) fn into_value(self) -> Value {
         let mut entry = serde_json::Map::new();
-        entry.insert("name".to_owned(), Value::String(self.name.clone()));
-        if let Some(value) = &self.value {
-            entry.insert("value".to_owned(), Value::String(value.clone()));
+        entry.insert("name".to_owned(), Value::String(self.name));
+        if let Some(value) = self.value {
+            entry.insert("value".to_owned(), Value::String(value));
         }
-        if let Some(source) = &self.source {
-            entry.insert("valueFrom".to_owned(), source.clone());
+        if let Some(source) = self.source {
+            entry.insert("valueFrom".to_owned(), source);
         }
         Value::Object(entry)
     }
@@ -94,6 +94,11 @@ impl Environment {
 
     pub(crate) fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// The entries by value; none are left.
+    pub(crate) fn take_entries(&mut self) -> Vec<Entry> {
+        std::mem::take(&mut self.entries)
     }
 
     /// The entry that counts: with duplicate names kubelet takes the last one.

@@ -1,5 +1,7 @@
 //! Containers that carry an agent: their resources and security context (spec 5.8).
 
+use std::rc::Rc;
+
 use api::instrumentation::ResourceRequirements;
 use serde_json::{Map, Value, json};
 
@@ -100,5 +102,5 @@ pub(crate) fn insert(draft: &mut Draft, first: Place, containers: Vec<Container>
         Place::Init(i) => i,
         Place::Regular(_) => draft.init_containers.len(),
     };
-    draft.init_containers.splice(at..at, containers);
+    draft.init_containers.splice(at..at, containers.into_iter().map(Rc::new));
 }

@@ -1,5 +1,7 @@
 //! Draft → JSON patch: only what changed, each operation against the user's own lists.
 
+use std::rc::Rc;
+
 use json_patch::{AddOperation, MoveOperation, PatchOperation, RemoveOperation, jsonptr::PointerBuf};
 use serde_json::{Value, json};
 
@@ -10,26 +12,26 @@ use crate::{
 };
 
 /// The operations that turn the pod into the draft, and set an annotation.
-pub(crate) fn patch(pod: &Pod<'_>, draft: &Draft, annotation: Option<(&str, &str)>) -> Vec<PatchOperation> {
+pub(crate) fn patch(pod: &Pod<'_>, draft: Draft, annotation: Option<(&str, &str)>) -> Vec<PatchOperation> {
     let mut patch = Patch(Vec::new());
     if let Some((key, value)) = annotation
         && pod.metadata.annotations.get(key).map(String::as_str) != Some(value)
     {
         if !pod.has_metadata {
-            patch.add("/metadata", json!({"annotations": {key: value}}));
+            patch.add("/metadata".to_owned(), json!({"annotations": {key: value}}));
         } else if !pod.metadata.annotations.present {
-            patch.add("/metadata/annotations", json!({ key: value }));
+            patch.add("/metadata/annotations".to_owned(), json!({ key: value }));
         } else {
-            patch.add(&format!("/metadata/annotations/{}", escape(key)), Value::String(value.to_owned()));
+            patch.add(format!("/metadata/annotations/{}", escape(key)), Value::String(value.to_owned()));
         }
     }
-    patch.containers("/spec/containers", &draft.containers, Some(&pod.spec.containers));
-    patch.containers("/spec/initContainers", &draft.init_containers, pod.spec.init_containers.as_deref());
-    patch.list("/spec/volumes", &draft.volumes, pod.spec.volumes.as_ref().map(Vec::len));
+    patch.containers("/spec/containers", draft.containers, Some(&pod.spec.containers));
+    patch.containers("/spec/initContainers", draft.init_containers, pod.spec.init_containers.as_deref());
+    patch.list("/spec/volumes", draft.volumes, pod.spec.volumes.as_ref().map(Vec::len));
     if draft.share_process_namespace != pod.spec.share_process_namespace
         && let Some(share) = draft.share_process_namespace
     {
-        patch.add("/spec/shareProcessNamespace", Value::Bool(share));
+        patch.add("/spec/shareProcessNamespace".to_owned(), Value::Bool(share));
     }
     patch.0
 }
@@ -39,15 +41,15 @@ struct Patch(Vec<PatchOperation>);
 /// An item of a list that the user may have begun.
 trait Item {
     fn origin(&self) -> Option<usize>;
-    fn value(&self) -> Value;
+    fn into_value(self) -> Value;
 }
 
 impl Item for Entry {
     fn origin(&self) -> Option<usize> {
         self.origin
     }
-    fn value(&self) -> Value {
-        self.to_value()
+    fn into_value(self) -> Value {
+        Entry::into_value(self)
     }
 }
 
@@ -55,8 +57,8 @@ impl Item for Mount {
     fn origin(&self) -> Option<usize> {
         self.origin
     }
-    fn value(&self) -> Value {
-        self.value.clone()
+    fn into_value(self) -> Value {
+        self.value
     }
 }
 
@@ -64,62 +66,69 @@ impl Item for Volume {
     fn origin(&self) -> Option<usize> {
         self.origin
     }
-    fn value(&self) -> Value {
-        self.value.clone()
+    fn into_value(self) -> Value {
+        self.value
     }
 }
 
-impl Item for Container {
+impl Item for Rc<Container> {
     fn origin(&self) -> Option<usize> {
         self.origin
     }
-    fn value(&self) -> Value {
-        self.to_value()
+    fn into_value(self) -> Value {
+        Rc::unwrap_or_clone(self).into_value()
     }
 }
 
 impl Patch {
-    fn add(&mut self, path: &str, value: Value) {
+    fn add(&mut self, path: String, value: Value) {
         self.0.push(PatchOperation::Add(AddOperation { path: pointer(path), value }));
     }
 
     /// First the inside of the user's containers, at the indexes that the user knows; then containers of ours.
-    fn containers(&mut self, path: &str, list: &[Container], before: Option<&[crate::pod::Container]>) {
-        for container in list {
+    fn containers(
+        &mut self,
+        path: &str,
+        mut list: Vec<Rc<Container>>,
+        before: Option<&[crate::pod::Container]>,
+    ) {
+        for container in &mut list {
             let Some(index) = container.origin else { continue };
             let Some(user) = before.and_then(|b| b.get(index)) else { continue };
             let path = format!("{path}/{index}");
-            let entries = container.env.entries();
+            let Container { env, mounts, .. } = Rc::make_mut(container);
+            let entries = env.take_entries();
+            let changed = changed_values(&entries);
             self.list(&format!("{path}/env"), entries, user.env.as_ref().map(Vec::len));
             if user.env.is_some() {
-                for (i, entry) in entries.iter().enumerate().filter(|(_, e)| e.changed) {
-                    self.add(&format!("{path}/env/{i}/value"), Value::String(entry.text().to_owned()));
+                for (i, value) in changed {
+                    self.add(format!("{path}/env/{i}/value"), Value::String(value));
                 }
             }
-            self.list(
-                &format!("{path}/volumeMounts"),
-                &container.mounts,
-                user.volume_mounts.as_ref().map(Vec::len),
-            );
+            let mounts = std::mem::take(mounts);
+            self.list(&format!("{path}/volumeMounts"), mounts, user.volume_mounts.as_ref().map(Vec::len));
         }
         self.list(path, list, before.map(<[_]>::len));
     }
 
     /// `before`: how many items the user's list has; none when the field is absent.
-    fn list<T: Item>(&mut self, path: &str, list: &[T], before: Option<usize>) {
+    fn list<T: Item>(&mut self, path: &str, list: Vec<T>, before: Option<usize>) {
         let Some(count) = before else {
             if !list.is_empty() {
-                self.add(path, list.iter().map(Item::value).collect());
+                self.add(path.to_owned(), list.into_iter().map(Item::into_value).collect());
             }
             return;
         };
+        if list.len() == count && list.iter().enumerate().all(|(i, item)| item.origin() == Some(i)) {
+            return;
+        }
         // What stands in the pod after the operations so far, by the user's index; none for ours.
-        let mut current = self.remove_missing(path, list, count);
-        self.move_strays_to_end(path, list, &mut current);
-        for (i, item) in list.iter().enumerate() {
+        let mut current = self.remove_missing(path, &list, count);
+        self.move_strays_to_end(path, &list, &mut current);
+        for (i, item) in list.into_iter().enumerate() {
             match item.origin() {
                 None => {
-                    self.add(&format!("{path}/{i}"), item.value());
+                    self.add(format!("{path}/{i}"), item.into_value());
                     current.insert(i, None);
                 }
                 origin if current.get(i) == Some(&origin) => {}
@@ -144,13 +153,13 @@ impl Patch {
     }
 
     fn remove(&mut self, path: &str, index: usize) {
-        self.0.push(PatchOperation::Remove(RemoveOperation { path: pointer(&format!("{path}/{index}")) }));
+        self.0.push(PatchOperation::Remove(RemoveOperation { path: pointer(format!("{path}/{index}")) }));
     }
 
     fn move_item(&mut self, path: &str, from: usize, to: usize) {
         self.0.push(PatchOperation::Move(MoveOperation {
-            from: pointer(&format!("{path}/{from}")),
-            path: pointer(&format!("{path}/{to}")),
+            from: pointer(format!("{path}/{from}")),
+            path: pointer(format!("{path}/{to}")),
         }));
     }
 
@@ -185,6 +194,12 @@ impl Patch {
     }
 }
 
+/// Values of the user's entries that were changed, by place.
+fn changed_values(entries: &[Entry]) -> Vec<(usize, String)> {
+    let changed = entries.iter().enumerate().filter(|(_, entry)| entry.changed);
+    changed.map(|(i, entry)| (i, entry.text().to_owned())).collect()
+}
+
 /// RFC 6901 escaping of one reference token.
 fn escape(token: &str) -> String {
     token.replace('~', "~0").replace('/', "~1")
@@ -194,6 +209,6 @@ fn escape(token: &str) -> String {
     clippy::expect_used,
     reason = "our paths are literals, indexes and escaped tokens, all of them valid pointers"
 )]
-fn pointer(path: &str) -> PointerBuf {
+fn pointer(path: String) -> PointerBuf {
     PointerBuf::parse(path).expect("a valid JSON pointer")
 }

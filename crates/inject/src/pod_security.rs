@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::{
     context::Context,
-    draft::{Container, Draft},
+    draft::Draft,
     verdict::{Decline, Reason},
 };
 
@@ -52,7 +52,7 @@ pub(crate) fn check(context: &Context<'_>, draft: &Draft) -> Result<(), Decline>
         ));
     }
     let given = context.spec().init_container_security_context.as_ref().filter(|c| !c.is_null());
-    let Some(given) = given.filter(|_| draft.init_containers.iter().any(Container::is_ours)) else {
+    let Some(given) = given.filter(|_| draft.init_containers.iter().any(|c| c.is_ours())) else {
         return Ok(());
     };
     match violation(context, level, given) {

@@ -42,6 +42,10 @@ pub(crate) fn pairs(list: &str) -> impl Iterator<Item = (&str, &str)> {
 /// Percent-encodes what would break the list (W9); `$(…)` is left for kubelet to expand. Applied to values that are computed
 /// or come from annotations and labels, never to a user's own list.
 pub(crate) fn encode(value: &str) -> String {
+    let breaks = |c: char| matches!(c, ',' | '=' | '%' | ';') || c.is_control();
+    if !value.contains(breaks) {
+        return value.to_owned();
+    }
     let mut encoded = String::with_capacity(value.len());
     let mut rest = value;
     while let Some(c) = rest.chars().next() {
@@ -52,7 +56,7 @@ pub(crate) fn encode(value: &str) -> String {
             rest = &rest[end + 1..];
             continue;
         }
-        if matches!(c, ',' | '=' | '%' | ';') || c.is_control() {
+        if breaks(c) {
             let mut bytes = [0; 4];
             for byte in c.encode_utf8(&mut bytes).bytes() {
                 encoded.push_str(&format!("%{byte:02X}"));
@@ -129,7 +133,7 @@ impl Attributes {
                 self.add(key, encode(value));
             }
         }
-        for (key, value) in self.owners.attributes.clone() {
+        for (key, value) in std::mem::take(&mut self.owners.attributes) {
             if !value.is_empty() {
                 self.add(&key, encode(&value));
             }
@@ -205,7 +209,12 @@ impl Attributes {
 
     /// `k=v` pairs joined by commas, sorted by key.
     pub(crate) fn render(&self) -> String {
-        self.map.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+        let mut list = String::new();
+        for (key, value) in &self.map {
+            let comma = if list.is_empty() { "" } else { "," };
+            list.extend([comma, key, "=", value]);
+        }
+        list
     }
 }
 

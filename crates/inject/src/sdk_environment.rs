@@ -33,19 +33,19 @@ pub(crate) fn add_common(context: &Context<'_>, env: &mut Environment) {
 /// Configures the SDK in `holder` for the application in `target`: the same container but for Go, where the holder is the
 /// agent's sidecar.
 pub(crate) fn configure(context: &Context<'_>, draft: &mut Draft, holder: Place, target: Place) {
-    let application = draft.at(target).clone();
-    let mut attributes = Attributes::of(context, &application, &draft.at(holder).env);
+    let application = draft.at(target);
+    let mut attributes = Attributes::of(context, application, &draft.at(holder).env);
     if holder != target {
         attributes
             .take_over(application.env.plain(RESOURCE_ATTRIBUTES).unwrap_or_default(), &draft.at(holder).env);
     }
+    attributes.add_version(context, application);
     if !draft.at(holder).env.has(SERVICE_NAME) {
         let own = (holder != target)
             .then(|| application.env.plain(SERVICE_NAME))
             .flatten()
             .filter(|n| !n.contains("$("));
-        if let Some(name) = own.map(str::to_owned).or_else(|| attributes.service_name(context, &application))
-        {
+        if let Some(name) = own.map(str::to_owned).or_else(|| attributes.service_name(context, application)) {
             draft.at_mut(holder).env.push(Entry::plain(SERVICE_NAME, name));
         }
     }
@@ -60,7 +60,6 @@ pub(crate) fn configure(context: &Context<'_>, draft: &mut Draft, holder: Place,
         env.push_if_absent(Entry::field(POD_UID, "metadata.uid"));
         attributes.add("k8s.pod.uid", format!("$({POD_UID})"));
     }
-    attributes.add_version(context, &application);
     if context.pod.spec.node_name.is_empty() && attributes.get("k8s.node.name").is_none() {
         env.push_if_absent(Entry::field(NODE_NAME, "spec.nodeName"));
         attributes.add("k8s.node.name", format!("$({NODE_NAME})"));

@@ -1,5 +1,7 @@
 //! Go: an eBPF sidecar that attaches to one application container's process (spec 6.5).
 
+use std::rc::Rc;
+
 use api::{Language, annotation::GO_TARGET_EXE};
 use serde_json::{Value, json};
 
@@ -42,7 +44,7 @@ pub(super) fn inject(
     if !sidecar.env.get(TARGET_EXE).is_some_and(|e| e.is_sourced() || !e.text().is_empty()) {
         return Err(no_executable());
     }
-    draft.containers.push(sidecar);
+    draft.containers.push(Rc::new(sidecar));
     let holder = Place::Regular(draft.containers.len() - 1);
     draft.volumes.push(Volume::new(VOLUME, json!({"hostPath": {"path": KERNEL_DEBUG}})));
     sdk_environment::configure(context, draft, holder, target);

@@ -2,7 +2,7 @@
 //! from the application copies the server's configuration to a volume, a second one adds the agent and patches the copy, and
 //! the application mounts the patched copy over its own.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, rc::Rc};
 
 use api::instrumentation::{Agent, EnvVar};
 use serde_json::{Value, json};
@@ -138,7 +138,7 @@ fn into_container(
     let mut attach = attach_container(server, context, &application, &attributes, &directory);
     clone.security_context.clone_from(&inherited);
     attach.security_context = inherited;
-    draft.init_containers.extend([clone, attach]);
+    draft.init_containers.extend([clone, attach].map(Rc::new));
 
     let container = draft.at_mut(target);
     container.mounts.retain(|m| !is_at_or_below(&m.path, &directory));
