@@ -51,7 +51,8 @@ pub(crate) fn command(name: &'static str, about: &'static str) -> Command {
         let hidden = !shown(arg.get_id().as_str());
         arg.hide(hidden)
     });
-    Common::augment_args(Command::new(name).about(about)).args(settings)
+    // The derived arguments bring the struct's own comment along as text of the command.
+    Common::augment_args(Command::new(name)).about(about).args(settings)
 }
 
 /// The arguments, read.

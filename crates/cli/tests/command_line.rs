@@ -120,9 +120,38 @@ fn windows_line_breaks_and_a_missing_newline_at_the_end_stay() {
 
 #[test]
 fn the_examples_take_well_below_a_second() {
-    let began = Instant::now();
-    stdout(run(&examples(), &["inject", "-f", "."], b""));
-    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    // The best of some: other tests keep the machine busy.
+    let time = || {
+        let began = Instant::now();
+        stdout(run(&examples(), &["inject", "-f", "."], b""));
+        began.elapsed()
+    };
+    let best = (0..5).map(|_| time()).min().unwrap();
+    assert!(best < Duration::from_secs(1), "{best:?}");
+}
+
+/// Each `console` block of the page is a command, and what it prints; a line `…` stands for any lines.
+#[test]
+fn the_page_shows_what_is_printed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let page = fs::read_to_string(root.join("docs/command-line.md")).unwrap();
+    let mut blocks = 0;
+    for block in page.split("```console\n").skip(1) {
+        let block = block.split("```").next().unwrap();
+        let (command, shown) = block.strip_prefix("$ otel-operator ").unwrap().split_once('\n').unwrap();
+        let output = run(&root, &command.split_whitespace().collect::<Vec<_>>(), b"");
+        let printed = [output.stdout, output.stderr].concat();
+        let printed = String::from_utf8(printed).unwrap();
+        let mut rest = printed.as_str();
+        for part in shown.split("…\n") {
+            let at =
+                rest.find(part).unwrap_or_else(|| panic!("`{command}` does not print\n{part}\nbut\n{rest}"));
+            rest = &rest[at + part.len()..];
+        }
+        assert!(shown.ends_with("…\n") || rest.is_empty(), "`{command}` prints more:\n{rest}");
+        blocks += 1;
+    }
+    assert!(blocks > 5);
 }
 
 #[test]

@@ -6,6 +6,8 @@
 //! * [`splice`]: a changed value → the text with only that changed.
 //! * [`write`]: a value → text.
 
+#[cfg(test)]
+mod properties;
 mod splice;
 mod tree;
 mod write;
