@@ -4,8 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     build::Warning,
-    config::Config,
-    container_port::{container_port, container_ports},
+    container_port::container_port,
     context::Context,
     distinct,
     env::env,
@@ -62,7 +61,6 @@ fn container(
     warnings: &mut Vec<Warning>,
 ) -> Value {
     let spec = context.spec();
-    let config = Config::read(&spec.config);
     let image = if spec.image.is_empty() { &context.settings.image } else { &spec.image };
     let mut user_env = spec.env.clone();
     for name in distinct::env(&mut user_env) {
@@ -71,9 +69,9 @@ fn container(
             format!("{name} is listed twice, the first counts; remove the other"),
         ));
     }
-    let mut env = env(&user_env, &config, context.settings);
+    let mut env = env(&user_env, &context.graph, context.settings);
     env.extend(more_env);
-    let ports: Vec<Value> = container_ports(context).iter().map(container_port).collect();
+    let ports: Vec<Value> = context.container_ports.iter().map(container_port).collect();
 
     let mut container = Fields::new();
     container.set("name", NAME);
@@ -88,6 +86,6 @@ fn container(
     container.given("lifecycle", spec.lifecycle.as_ref());
     container.set("ports", ports);
     container.all("volumeMounts", mounts);
-    probe::add(&mut container, spec, &config, warnings);
+    probe::add(&mut container, spec, &context.graph, warnings);
     container.into()
 }

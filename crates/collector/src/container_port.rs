@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use crate::{
     component::port::is_port_name,
-    context::Context,
     object::Fields,
-    port::{fallback_name, protocol, renamed, same_listener},
+    port::{Distinct, fallback_name, protocol},
+    ports::{Listeners, is_valid},
 };
 
 /// Name of the port of the collector's own metrics.
@@ -15,34 +15,26 @@ pub(crate) const METRICS_PORT: &str = "metrics";
 
 /// The ports of the container, sorted by name: those of the user, those of the configuration, that of the collector's own metrics. Of
 /// ports with the same number and protocol the first stays, since pods are applied by these two.
-pub(crate) fn container_ports(context: &Context<'_>) -> Vec<Port> {
-    let mut inferred = context.listeners.all();
-    inferred.push(Port {
-        name: METRICS_PORT.to_owned(),
-        protocol: "TCP".to_owned(),
-        port: context.metrics_port,
-        ..Port::default()
-    });
-    let mut ports: Vec<Port> = Vec::with_capacity(inferred.len() + context.spec().ports.len());
-    for port in &context.spec().ports {
+pub(crate) fn container_ports(user: &[Port], listeners: &Listeners, metrics_port: i32) -> Vec<Port> {
+    let mut distinct = Distinct::default();
+    for port in user.iter().filter(|port| is_valid(port.port)) {
         let mut port = port.clone();
         // Names of Services may be longer than those of containers.
         if !port.name.is_empty() && !is_port_name(&port.name) {
             port.name = fallback_name(&port);
         }
-        if (1..=65535).contains(&port.port)
-            && !ports.iter().any(|earlier| same_listener(earlier, &port))
-            && (port.name.is_empty() || renamed(&mut port, &ports))
-        {
-            ports.push(port);
-        }
+        distinct.add(port);
     }
+    let mut inferred = listeners.all();
+    inferred.push(Port {
+        name: METRICS_PORT.to_owned(),
+        protocol: "TCP".to_owned(),
+        port: metrics_port,
+        ..Port::default()
+    });
     inferred.sort_by(|a, b| a.name.cmp(&b.name));
-    for mut port in inferred {
-        if !ports.iter().any(|earlier| same_listener(earlier, &port)) && renamed(&mut port, &ports) {
-            ports.push(port);
-        }
-    }
+    inferred.into_iter().for_each(|port| distinct.add(port));
+    let mut ports = distinct.into_ports();
     ports.sort_by(|a, b| a.name.cmp(&b.name));
     ports
 }

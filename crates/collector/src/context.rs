@@ -8,6 +8,7 @@ use crate::{
     child::{Child, Scope},
     component,
     config::{Config, telemetry},
+    container_port::container_ports,
     image, label,
     label::Labels,
     name,
@@ -24,6 +25,8 @@ pub(crate) struct Context<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) available: &'a Available,
     pub(crate) given: Given<'a>,
+    /// The configuration as the user wrote it.
+    pub(crate) graph: Config<'a>,
     /// The configuration as it is rendered: with the TLS profile, if there is one.
     pub(crate) config: Value,
     /// Hash of `config`.
@@ -36,6 +39,8 @@ pub(crate) struct Context<'a> {
     pub(crate) listeners: Listeners,
     /// TCP port of the collector's own metrics.
     pub(crate) metrics_port: i32,
+    /// Ports of the container.
+    pub(crate) container_ports: Vec<Port>,
     /// Ports of the base Service.
     pub(crate) service_ports: Vec<Port>,
     /// Ports of Ingress, Routes and HTTPRoutes.
@@ -77,8 +82,10 @@ impl<'a> Context<'a> {
             metrics_port,
             service_ports: crate::child::service::base_ports(spec, &listeners, warnings),
             ingress_ports,
+            container_ports: container_ports(&spec.ports, &listeners, metrics_port),
             listeners,
             permissions: permissions(&graph, available, warnings),
+            graph,
             labels: label::full(&metadata.labels, &selector, version, &[]),
             filtered_labels: label::full(&metadata.labels, &selector, version, &settings.labels_filter),
             selector,

@@ -1,5 +1,7 @@
 //! Ports of Services, Ingress and routes: those of the user, then those that the configuration tells (collector.md 11.7).
 
+use std::collections::HashSet;
+
 use api::collector::v1beta1::Port;
 use serde_json::{Value, json};
 
@@ -25,51 +27,63 @@ pub(crate) fn label_of(port: &Port) -> String {
     if port.name.is_empty() { fallback_name(port) } else { port.name.clone() }
 }
 
-/// The user's ports as they stand, then the inferred ones that do not collide with anything before them: gone when number and
-/// protocol are taken, renamed to `port-<number>` when only the name is.
+/// Ports of one object: no two have the same number and protocol, or the same name.
+#[derive(Debug, Default)]
+pub(crate) struct Distinct {
+    ports: Vec<Port>,
+    listeners: HashSet<(i32, String)>,
+    names: HashSet<String>,
+}
+
+impl Distinct {
+    /// Whether number and protocol are taken.
+    pub(crate) fn has(&self, port: &Port) -> bool {
+        self.listeners.contains(&(port.port, protocol(port).to_owned()))
+    }
+
+    /// Adds `port`, as `port-<number>` when its name is taken, unless that is taken as well, or its number and protocol are.
+    pub(crate) fn add(&mut self, mut port: Port) {
+        if self.has(&port) {
+            return;
+        }
+        if self.names.contains(&port.name) {
+            port.name = fallback_name(&port);
+        }
+        if port.name.is_empty() || self.names.insert(port.name.clone()) {
+            self.listeners.insert((port.port, protocol(&port).to_owned()));
+            self.ports.push(port);
+        }
+    }
+
+    /// The ports in the order in which they were added.
+    pub(crate) fn into_ports(self) -> Vec<Port> {
+        self.ports
+    }
+}
+
+/// The user's ports as they stand, then the inferred ones that do not collide with anything before them.
 pub(crate) fn merge(user: &[Port], inferred: &[Port], warnings: &mut Vec<Warning>) -> Vec<Port> {
-    let mut merged: Vec<Port> = Vec::with_capacity(user.len() + inferred.len());
+    let mut merged = Distinct::default();
     for (index, port) in user.iter().enumerate() {
-        let path = format!("spec.ports[{index}]");
-        if merged.iter().any(|earlier| same_listener(earlier, port)) {
+        let mut port = port.clone();
+        if merged.has(&port) {
             warnings.push(Warning::new(
-                path,
+                format!("spec.ports[{index}]"),
                 format!(
                     "{}/{} is already listed, this entry is ignored; remove it",
                     port.port,
-                    protocol(port)
+                    protocol(&port)
                 ),
             ));
-            continue;
         }
-        let mut port = port.clone();
+        // Only a port that is alone may be without a name.
         if port.name.is_empty() && user.len() + inferred.len() > 1 {
             port.name = fallback_name(&port);
         }
-        if !renamed(&mut port, &merged) {
-            continue;
-        }
-        merged.push(port);
+        merged.add(port);
     }
-    for port in inferred {
-        if merged.iter().any(|earlier| same_listener(earlier, port)) {
-            continue;
-        }
-        let mut port = port.clone();
-        if renamed(&mut port, &merged) {
-            merged.push(port);
-        }
-    }
-    merged
-}
-
-/// Gives `port` a name that no earlier port has; false if there is none.
-pub(crate) fn renamed(port: &mut Port, earlier: &[Port]) -> bool {
-    let taken = |name: &str| earlier.iter().any(|other| other.name == name);
-    if taken(&port.name) {
-        port.name = fallback_name(port);
-    }
-    !taken(&port.name)
+    inferred.iter().cloned().for_each(|port| merged.add(port));
+    merged.into_ports()
 }
 
 /// An entry of a Service's `ports`. A port of the user keeps the fields that are set; API servers fill in the others.

@@ -22,8 +22,10 @@ pub(crate) struct Listeners {
     pub(crate) prometheus_exporters: Vec<Port>,
 }
 
-/// Numbers that a port can have.
-const VALID: std::ops::RangeInclusive<i32> = 1..=65535;
+/// Whether a port can have this number.
+pub(crate) fn is_valid(number: i32) -> bool {
+    (1..=65535).contains(&number)
+}
 
 impl Listeners {
     /// Reads them; what cannot be understood is a warning and has no port.
@@ -33,7 +35,7 @@ impl Listeners {
         }
         let mut listeners = Listeners::default();
         for listening in port::understood_ports(config) {
-            if !VALID.contains(&listening.number) {
+            if !is_valid(listening.number) {
                 warnings.push(Warning::new(
                     format!("spec.config.{}", listening.path),
                     format!(

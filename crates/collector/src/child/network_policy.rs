@@ -2,19 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    build::Built,
-    container_port::{container_ports, policy_port},
-    context::Context,
-    name,
-    object::Fields,
-};
+use crate::{build::Built, container_port::policy_port, context::Context, name, object::Fields};
 
 pub(super) fn add(context: &Context<'_>, built: &mut Built) {
     if context.is_sidecar() || context.spec().network_policy.enabled != Some(true) {
         return;
     }
-    let ports: Vec<Value> = container_ports(context).iter().map(policy_port).collect();
+    let ports: Vec<Value> = context.container_ports.iter().map(policy_port).collect();
     let name = name::network_policy(context.name());
     let labels = context.filtered_labels(&name);
     let mut body = Fields::new();

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use crate::{
     build::Built,
-    container_port::container_ports,
     context::Context,
     label::{self, INJECTED, INSTANCE, MANAGED_BY, NAME},
     object::Fields,
@@ -17,11 +16,10 @@ pub(super) fn add(context: &Context<'_>, built: &mut Built) {
         return;
     }
     // Found by number: beside ports of the user both may go by other names than their own.
-    let ports = container_ports(context);
     let own = Port { port: context.metrics_port, ..Port::default() };
     let mut names: Vec<&str> = std::iter::once(&own)
         .chain(&context.listeners.prometheus_exporters)
-        .filter_map(|wanted| ports.iter().find(|port| same_listener(port, wanted)))
+        .filter_map(|wanted| context.container_ports.iter().find(|port| same_listener(port, wanted)))
         .map(|port| port.name.as_str())
         .filter(|name| !name.is_empty())
         .collect();
