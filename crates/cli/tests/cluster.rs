@@ -1,5 +1,7 @@
 //! `explain` on a real control plane, with the operator running beside it.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::{os::unix::fs::symlink, process::Command, time::Duration};
 
 use k8s_openapi::api::core::v1::Pod;

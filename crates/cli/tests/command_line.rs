@@ -3,6 +3,8 @@
 //!
 //! `UPDATE_EXPECT=1 cargo test -p otel-operator-cli` rewrites the expectations.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::{
     fs,
     io::Write,

@@ -175,11 +175,11 @@ fn strip(pod: &mut Value) -> Option<Value> {
             let name = container["name"].as_str().unwrap_or_default();
             let extension =
                 name.strip_prefix(EXTENSION).is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()));
-            let keep = !AGENT_INIT_CONTAINERS.contains(&name) && !(java && extension);
+            let ours = AGENT_INIT_CONTAINERS.contains(&name) || (java && extension);
             if name == CLONE {
                 clone = Some(container.clone());
             }
-            keep
+            !ours
         });
     }
     drop_empty(spec, "initContainers");

@@ -1,5 +1,7 @@
 //! What injection adds can be taken out again: `uninject(inject(x)) = x`.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::{collections::BTreeSet, sync::Arc};
 
 use api::{Instrumentation, Settings, annotation};

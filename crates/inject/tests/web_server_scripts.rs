@@ -1,5 +1,7 @@
 //! The scripts of the web servers' init containers, run for real by `/bin/sh` on a copy of what the images hold.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::{
     fs,
     os::unix::fs::PermissionsExt,

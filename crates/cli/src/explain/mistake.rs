@@ -37,7 +37,7 @@ pub(super) fn of_annotations(object: &Object<'_>, workload: &Workload) -> Vec<Fi
         }
     }
     let annotations = map(&format!("{}/metadata/annotations", workload.template));
-    findings.extend(annotations.into_iter().flat_map(|a| misspelled(a)));
+    findings.extend(annotations.into_iter().flat_map(misspelled));
     findings
 }
 

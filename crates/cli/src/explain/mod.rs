@@ -1,6 +1,6 @@
 //! `otel-operator explain`: what the operator decides about workloads, why, and what is wrong.
 //!
-//! * [`target`]: `deploy/NAME`.
+//! * [`target`]: what `deploy/NAME` names.
 //! * [`mistake`]: what no verdict tells of.
 //! * [`change`]: what would change, in few words.
 //! * [`report`]: all of it as data; [`table`]: for people.
