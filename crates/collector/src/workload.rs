@@ -1,5 +1,7 @@
 //! What Deployment, DaemonSet and StatefulSet have in common (collector.md 11.4).
 
+use std::collections::btree_map::Entry;
+
 use serde_json::json;
 
 use crate::{
@@ -57,9 +59,8 @@ fn pod_annotations(context: &Context<'_>) -> Labels {
         let port = context.metrics_port.to_string();
         let mut added = false;
         for (key, value) in [("scrape", "true"), ("port", &port), ("path", "/metrics")] {
-            let key = format!("prometheus.io/{key}");
-            if !annotations.contains_key(&key) {
-                annotations.insert(key, value.to_owned());
+            if let Entry::Vacant(vacant) = annotations.entry(format!("prometheus.io/{key}")) {
+                vacant.insert(value.to_owned());
                 added = true;
             }
         }

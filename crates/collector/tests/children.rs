@@ -1,5 +1,7 @@
 //! The contract of children: every file of `children/cases/` is one row of the test matrix or one mended weakness.
 
+#![expect(clippy::expect_used, reason = "a test may panic; so may its functions")]
+
 #[path = "children/case.rs"]
 mod case;
 #[path = "children/expected.rs"]
@@ -47,6 +49,31 @@ fn every_row_has_a_case_or_waits_for_something() {
     for (row, why) in ELSEWHERE {
         println!("O{row} {why}");
         assert!(!rows.contains(&format!("O{row}")), "O{row} has a case, so it is not elsewhere");
+    }
+}
+
+/// Every mended weakness has an entry in the list of differences, and every entry names files that prove it.
+#[test]
+fn every_difference_is_written_down_and_proven() {
+    let text = include_str!("../../../docs/differences/collector-children.md");
+    let entries: BTreeSet<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("### ")?.split_once(" · "))
+        .map(|(key, _)| key)
+        .collect();
+    let cases = case::all();
+    let is_row = |row: &str| row.strip_prefix('O').is_some_and(|number| number.parse::<u8>().is_ok());
+    for (name, case) in &cases {
+        assert!(
+            is_row(&case.row) || entries.contains(case.row.as_str()),
+            "{name}: no entry for {}",
+            case.row
+        );
+    }
+    let proofs: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("- Proof: ")).collect();
+    assert_eq!(proofs.len(), entries.len());
+    for file in proofs.iter().flat_map(|proof| proof.split('`').skip(1).step_by(2)) {
+        assert!(cases.contains_key(file), "{file} proves something and is not there");
     }
 }
 
