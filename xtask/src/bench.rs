@@ -1,74 +1,56 @@
-//! `cargo xtask bench`: every bench target of the workspace, or the ones named.
+//! `cargo xtask bench`: builds the operator and the benches with the profile that is shipped, and measures.
 
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, ensure};
+use clap::ValueEnum;
 
 use crate::cargo::{cargo, target_directory};
-
-/// What is shipped, so what is measured.
-const PROFILE: &str = "dist";
-/// Benches that run the operator as a process.
-const OF_THE_PROCESS: [&str; 2] = ["webhook", "memory"];
 
 /// What is measured, in the order of running.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Names of bench targets, for example `engine`, `webhook` or `memory`; none: all of them
-    names: Vec<String>,
+    /// Which benches; none: all of them
+    names: Vec<Name>,
+}
+
+/// A bench.
+#[derive(Clone, Copy, ValueEnum)]
+enum Name {
+    /// CPU time of the engine and of the handler around it
+    Engine,
+    /// The whole process on a real control plane: start, latency, throughput, CPU time, size of the binary
+    Webhook,
+    /// Resident memory, idle and in a large cluster
+    Memory,
 }
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
-    let targets = targets()?;
-    if targets.is_empty() {
-        bail!("the workspace has no bench targets");
-    }
-    let unknown: Vec<&str> =
-        options.names.iter().map(String::as_str).filter(|n| !targets.iter().any(|t| t.name == **n)).collect();
-    if !unknown.is_empty() {
-        let known: Vec<&str> = targets.iter().map(|t| t.name.as_str()).collect();
-        bail!("no bench named {}; there are {}", unknown.join(", "), known.join(", "));
-    }
-    let wanted = |t: &&Target| options.names.is_empty() || options.names.contains(&t.name);
-    let operator = target_directory()?.join(PROFILE).join("otel-operator");
-    for target in targets.iter().filter(wanted) {
-        eprintln!("bench: {} …", target.name);
-        let build =
-            ["build", "--profile", PROFILE, "--package", "otel-operator-cli", "--bin", "otel-operator"];
-        let of_the_process = OF_THE_PROCESS.contains(&target.name.as_str());
-        if of_the_process && !cargo(&build).status().context("cannot start cargo")?.success() {
-            bail!("cargo {} failed", build.join(" "));
-        }
-        let arguments =
-            ["bench", "--profile", PROFILE, "--package", &target.package, "--bench", &target.name];
-        let mut bench = cargo(&arguments);
-        bench.env(testkit::OPERATOR_BINARY_VARIABLE, &operator);
-        if !bench.status().context("cannot start cargo")?.success() {
-            eprintln!("bench: {} failed", target.name);
+    let wanted = if options.names.is_empty() { Name::value_variants() } else { &options.names };
+    // Each by itself: together they would share features, and the operator would not be the one that is shipped.
+    build(&["--package", "otel-operator-cli", "--bin", "otel-operator"])?;
+    build(&["--package", "otel-operator-bench"])?;
+    let folder = target_directory()?.join("dist");
+    for name in wanted {
+        let value = name.to_possible_value().context("a bench without a name")?;
+        let status = std::process::Command::new(folder.join("otel-operator-bench"))
+            .arg(value.get_name())
+            .env("OTEL_OPERATOR_BIN", folder.join("otel-operator"))
+            .status()
+            .context("cannot start the bench")?;
+        if !status.success() {
+            eprintln!("bench: {} ended with {status}", value.get_name());
             return Ok(ExitCode::FAILURE);
         }
+        println!();
     }
     Ok(ExitCode::SUCCESS)
 }
 
-struct Target {
-    package: String,
-    name: String,
-}
-
-/// The bench targets, from cargo's own list.
-fn targets() -> anyhow::Result<Vec<Target>> {
-    let output =
-        cargo(&["metadata", "--format-version=1", "--no-deps"]).output().context("cannot start cargo")?;
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).context("cargo metadata")?;
-    let mut found = Vec::new();
-    for package in metadata["packages"].as_array().into_iter().flatten() {
-        for target in package["targets"].as_array().into_iter().flatten() {
-            if target["kind"][0] == "bench" {
-                let text = |v: &serde_json::Value| v.as_str().unwrap_or_default().to_owned();
-                found.push(Target { package: text(&package["name"]), name: text(&target["name"]) });
-            }
-        }
-    }
-    Ok(found)
+fn build(package: &[&str]) -> anyhow::Result<()> {
+    eprintln!("bench: building with the profile dist: {} …", package.join(" "));
+    let status =
+        cargo(&["build", "--profile", "dist"]).args(package).status().context("cannot start cargo")?;
+    ensure!(status.success(), "cargo build ended with {status}");
+    Ok(())
 }

@@ -57,13 +57,17 @@ fn read(pipe: PipeReader, log: &mut File, tests: bool) -> anyhow::Result<(Outcom
         let trimmed = line.trim_start();
         if let Some(running) = trimmed.strip_prefix("Running ").or_else(|| trimmed.strip_prefix("Doc-tests "))
         {
-            binary = running.to_owned();
+            // `tests/crd.rs (target/…)`: where it was built is of no interest.
+            binary = running.split(" (").next().unwrap_or_default().to_owned();
         }
         if let Some(result) = Outcome::from_line(&line) {
             outcome += result;
             if tests && result != Outcome::default() {
                 println!("   {binary}: {result}");
             }
+        }
+        if let Some(test) = line.strip_prefix("test ").and_then(|l| l.strip_suffix(" ... FAILED")) {
+            println!("   {binary}: {test} FAILED");
         }
         // What passed is of no use to somebody who looks for what failed.
         if !(line.starts_with("test ") && line.ends_with(" ... ok")) {
