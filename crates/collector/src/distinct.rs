@@ -27,7 +27,8 @@ pub(crate) fn container(container: &mut Value) {
 pub(crate) fn host_aliases(aliases: &[Value]) -> Vec<Value> {
     let mut merged: Vec<Value> = Vec::with_capacity(aliases.len());
     for alias in aliases {
-        match merged.iter_mut().find(|earlier| earlier["ip"] == alias["ip"]) {
+        let of_same_address = |earlier: &&mut Value| alias["ip"].is_string() && earlier["ip"] == alias["ip"];
+        match merged.iter_mut().find(of_same_address) {
             Some(earlier) => {
                 let names = alias["hostnames"].as_array().into_iter().flatten().cloned();
                 match earlier.get_mut("hostnames").and_then(Value::as_array_mut) {

@@ -77,7 +77,9 @@ fn security_context(context: &Context<'_>) -> Option<Value> {
     }
     let Some(group) = group_of_namespace(context) else { return given.cloned() };
     let mut security_context = given.cloned().unwrap_or_else(|| json!({}));
-    security_context["fsGroup"] = json!(group);
+    if let Some(fields) = security_context.as_object_mut() {
+        fields.insert("fsGroup".to_owned(), json!(group));
+    }
     Some(security_context)
 }
 

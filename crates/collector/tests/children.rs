@@ -10,7 +10,8 @@ mod expected;
 use std::{collections::BTreeSet, fmt::Write as _};
 
 use case::{Case, Inputs};
-use collector::{Built, ExistingWorkload, Given, Pods, build};
+use collector::{Built, ExistingWorkload, Given, Pods, build, sidecar};
+use serde_json::json;
 
 /// The rows about objects.
 const ROWS: std::ops::RangeInclusive<u8> = 1..=46;
@@ -157,4 +158,65 @@ fn pods_of_a_takeover_stay_until_something_about_them_changes() {
     assert_eq!(changed.pods, Pods::Wished);
     assert!(!workload(&changed).object["spec"]["template"].is_null());
     assert!(workload(&changed).object["metadata"]["annotations"].is_null());
+}
+
+/// Whatever a field holds, as far as it can be read at all: there are children or an error, never a panic.
+#[test]
+fn nothing_that_can_be_read_stops_the_engine() {
+    const FIELDS: &[&str] = &[
+        "affinity",
+        "additionalContainers",
+        "args",
+        "autoscaler",
+        "config",
+        "configmaps",
+        "daemonSetUpdateStrategy",
+        "env",
+        "envFrom",
+        "hostAliases",
+        "image",
+        "ingress",
+        "initContainers",
+        "lifecycle",
+        "mode",
+        "nodeSelector",
+        "podDisruptionBudget",
+        "podDnsConfig",
+        "podSecurityContext",
+        "ports",
+        "resources",
+        "securityContext",
+        "sessionAffinityConfig",
+        "tolerations",
+        "volumeClaimTemplates",
+        "volumeMounts",
+        "volumes",
+    ];
+    let values = [
+        json!("x"),
+        json!("ä:ö@ü"),
+        json!(7),
+        json!(true),
+        json!([]),
+        json!({}),
+        json!(["x", "x", 1, 1, null, [], {}]),
+        json!([{}, {"ip": "a"}, {"ip": "a", "hostnames": ["b"]}, {"name": 1, "port": -1}, {"name": "", "port": 70000}]),
+        json!({"receivers": [], "exporters": "x", "service": {"pipelines": {"traces": {"receivers": "x"}}}}),
+        json!({"metrics": [{}], "maxReplicas": -1, "nameservers": "x", "env": "x", "ports": [1]}),
+    ];
+    let case = &case::all()["045-groups-of-openshift.yaml"];
+    let mut read = 0;
+    for field in FIELDS {
+        for value in &values {
+            for mode in ["deployment", "daemonset", "statefulset", "sidecar"] {
+                let Some(inputs) = case.inputs_with(&[(field, value), ("mode", &json!(mode))]) else {
+                    continue;
+                };
+                read += 1;
+                let _ = build(&given(&inputs));
+                let _ = sidecar(&given(&inputs));
+            }
+        }
+    }
+    assert!(read > 500, "{read}");
 }

@@ -102,6 +102,11 @@ pub(crate) fn all() -> BTreeMap<String, Case> {
 
 impl Case {
     pub(crate) fn inputs(&self) -> Inputs {
+        self.inputs_with(&[]).expect("the case is a collector")
+    }
+
+    /// The same with other values in some fields of `spec`; none if that cannot be read.
+    pub(crate) fn inputs_with(&self, fields: &[(&str, &Value)]) -> Option<Inputs> {
         let mut object = json!({
             "metadata": {"name": "c", "namespace": "ns", "uid": "1-2-3", "generation": 1},
             "spec": {
@@ -118,10 +123,13 @@ impl Case {
         if let Some(config) = &self.config {
             object["spec"]["config"] = config.clone();
         }
+        for (field, value) in fields {
+            object["spec"][*field] = (*value).clone();
+        }
         object["status"] = self.status.clone();
         let has = |name: &str| self.available.iter().any(|available| available == name);
-        Inputs {
-            collector: serde_json::from_value(object).expect("the case is a collector"),
+        Some(Inputs {
+            collector: serde_json::from_value(object).ok()?,
             settings: self.settings.settings(),
             available: Available {
                 monitors: has("monitors"),
@@ -131,7 +139,7 @@ impl Case {
             },
             namespace: Namespace { annotations: self.namespace.clone() },
             existing: self.existing.as_ref().map(|object| ExistingWorkload::read(object, "otel-operator")),
-        }
+        })
     }
 }
 
