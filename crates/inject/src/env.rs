@@ -6,6 +6,7 @@
 use std::{
     cell::OnceCell,
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
 };
 
 use api::instrumentation::EnvVar;
@@ -21,7 +22,7 @@ pub(crate) struct Entry {
     /// Literal value.
     pub value: Option<String>,
     /// Source of the value, passed on.
-    pub source: Option<Value>,
+    pub source: Option<Arc<Value>>,
     /// Whether the value of a user's entry was changed.
     pub changed: bool,
 }
@@ -38,7 +39,7 @@ impl Entry {
             origin: None,
             name: name.to_owned(),
             value: None,
-            source: Some(json!({"fieldRef": {"fieldPath": path}})),
+            source: Some(Arc::new(json!({"fieldRef": {"fieldPath": path}}))),
             changed: false,
         }
     }
@@ -46,6 +47,11 @@ impl Entry {
     /// Whether the value comes from a source.
     pub(crate) fn is_sourced(&self) -> bool {
         self.source.as_ref().is_some_and(|s| !s.is_null())
+    }
+
+    /// Whether the value is this field of the pod.
+    pub(crate) fn is_field(&self, path: &str) -> bool {
+        self.source.as_ref().is_some_and(|source| source["fieldRef"]["fieldPath"] == path)
     }
 
     /// The literal value; empty when none is written.
@@ -61,7 +67,7 @@ impl Entry {
             entry.insert("value".to_owned(), Value::String(value));
         }
         if let Some(source) = self.source {
-            entry.insert("valueFrom".to_owned(), source);
+            entry.insert("valueFrom".to_owned(), Arc::unwrap_or_clone(source));
         }
         Value::Object(entry)
     }
@@ -73,7 +79,7 @@ impl From<&EnvVar> for Entry {
             origin: None,
             name: var.name.clone(),
             value: var.value.clone(),
-            source: var.value_from.clone().filter(|s| !s.is_null()),
+            source: var.value_from.clone().filter(|s| !s.is_null()).map(Arc::new),
             changed: false,
         }
     }

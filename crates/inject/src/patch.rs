@@ -95,18 +95,18 @@ impl Patch {
         for container in &mut list {
             let Some(index) = container.origin else { continue };
             let Some(user) = before.and_then(|b| b.get(index)) else { continue };
-            let path = format!("{path}/{index}");
+            let path = item(path, index);
             let Container { env, mounts, .. } = Rc::make_mut(container);
             let entries = env.take_entries();
             let changed = changed_values(&entries);
-            self.list(&format!("{path}/env"), entries, user.env.as_ref().map(Vec::len));
+            self.list(&join(&path, "env"), entries, user.env.as_ref().map(Vec::len));
             if user.env.is_some() {
                 for (i, value) in changed {
-                    self.add(format!("{path}/env/{i}/value"), Value::String(value));
+                    self.add(join(&item(&join(&path, "env"), i), "value"), Value::String(value));
                 }
             }
             let mounts = std::mem::take(mounts);
-            self.list(&format!("{path}/volumeMounts"), mounts, user.volume_mounts.as_ref().map(Vec::len));
+            self.list(&join(&path, "volumeMounts"), mounts, user.volume_mounts.as_ref().map(Vec::len));
         }
         self.list(path, list, before.map(<[_]>::len));
     }
@@ -125,10 +125,10 @@ impl Patch {
         // What stands in the pod after the operations so far, by the user's index; none for ours.
         let mut current = self.remove_missing(path, &list, count);
         self.move_strays_to_end(path, &list, &mut current);
-        for (i, item) in list.into_iter().enumerate() {
-            match item.origin() {
+        for (i, entry) in list.into_iter().enumerate() {
+            match entry.origin() {
                 None => {
-                    self.add(format!("{path}/{i}"), item.into_value());
+                    self.add(item(path, i), entry.into_value());
                     current.insert(i, None);
                 }
                 origin if current.get(i) == Some(&origin) => {}
@@ -153,13 +153,13 @@ impl Patch {
     }
 
     fn remove(&mut self, path: &str, index: usize) {
-        self.0.push(PatchOperation::Remove(RemoveOperation { path: pointer(format!("{path}/{index}")) }));
+        self.0.push(PatchOperation::Remove(RemoveOperation { path: pointer(item(path, index)) }));
     }
 
     fn move_item(&mut self, path: &str, from: usize, to: usize) {
         self.0.push(PatchOperation::Move(MoveOperation {
-            from: pointer(format!("{path}/{from}")),
-            path: pointer(format!("{path}/{to}")),
+            from: pointer(item(path, from)),
+            path: pointer(item(path, to)),
         }));
     }
 
@@ -198,6 +198,16 @@ impl Patch {
 fn changed_values(entries: &[Entry]) -> Vec<(usize, String)> {
     let changed = entries.iter().enumerate().filter(|(_, entry)| entry.changed);
     changed.map(|(i, entry)| (i, entry.text().to_owned())).collect()
+}
+
+/// The path of a field.
+fn join(path: &str, field: &str) -> String {
+    [path, "/", field].concat()
+}
+
+/// The path of a list's item.
+fn item(path: &str, index: usize) -> String {
+    join(path, &index.to_string())
 }
 
 /// RFC 6901 escaping of one reference token.

@@ -85,6 +85,14 @@ fn inject(
                 };
                 verdicts.extend(inject_one(&context, draft, &places));
                 let source = Some(source(instrumentation));
+                if places.is_empty() && unknown.is_empty() {
+                    let decline = Decline::new(
+                        Reason::ContainerNotFound,
+                        "the list of container names holds only empty names",
+                        names_to_choose(pod, language),
+                    );
+                    verdicts.push(verdict(language, None, source.clone(), Err(decline)));
+                }
                 verdicts.extend(unknown.into_iter().map(|name| {
                     let decline = no_container(pod, language, &name);
                     verdict(language, Some(name), source.clone(), Err(decline))
@@ -238,12 +246,13 @@ fn disabled(language: Language) -> Decline {
 }
 
 fn no_container(pod: &Pod<'_>, language: Language, name: &str) -> Decline {
+    let message = format!("the pod has no container named {name}");
+    Decline::new(Reason::ContainerNotFound, message, names_to_choose(pod, language))
+}
+
+fn names_to_choose(pod: &Pod<'_>, language: Language) -> String {
     let names: Vec<_> = pod.all_containers().map(|c| c.name.as_str()).collect();
-    Decline::new(
-        Reason::ContainerNotFound,
-        format!("the pod has no container named {name}"),
-        format!("name one of {} in {}", names.join(", "), language.info().container_names),
-    )
+    format!("name one of {} in {}", names.join(", "), language.info().container_names)
 }
 
 fn unknown_languages(request: &Request) -> Vec<Verdict> {

@@ -3,7 +3,7 @@
 //! A slim typed view of what injection looks at, beside the raw text it came from. The raw text is never written
 //! back: the answer is a patch, so fields of a newer Kubernetes survive (W18).
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, value::RawValue};
@@ -194,8 +194,8 @@ pub struct Env {
     pub name: String,
     /// Literal value.
     pub value: Option<String>,
-    /// Source of the value.
-    pub value_from: Option<Value>,
+    /// Source of the value; shared with the drafts made of the pod.
+    pub value_from: Option<Arc<Value>>,
 }
 
 /// Environment taken from a whole object.

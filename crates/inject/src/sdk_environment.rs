@@ -53,15 +53,14 @@ pub(crate) fn configure(context: &Context<'_>, draft: &mut Draft, holder: Place,
 
     let spec = context.spec();
     let env = &mut draft.at_mut(holder).env;
-    // Not twice: a user's own entry of such a name is the user's, and another language may have been here (W7, W26).
-    env.push_if_absent(Entry::field(POD_NAME, "metadata.name"));
+    push_field(env, POD_NAME, "metadata.name");
     attributes.add("k8s.pod.name", format!("$({POD_NAME})"));
     if spec.resource.add_k8s_uid_attributes && !attributes.has("k8s.pod.uid") {
-        env.push_if_absent(Entry::field(POD_UID, "metadata.uid"));
+        push_field(env, POD_UID, "metadata.uid");
         attributes.add("k8s.pod.uid", format!("$({POD_UID})"));
     }
     if context.pod.spec.node_name.is_empty() && attributes.get("k8s.node.name").is_none() {
-        env.push_if_absent(Entry::field(NODE_NAME, "spec.nodeName"));
+        push_field(env, NODE_NAME, "spec.nodeName");
         attributes.add("k8s.node.name", format!("$({NODE_NAME})"));
     }
     add_attributes(env, &attributes);
@@ -77,6 +76,14 @@ pub(crate) fn configure(context: &Context<'_>, draft: &mut Draft, holder: Place,
     }
     env.move_to_end(RESOURCE_ATTRIBUTES);
     env.order_by_reference();
+}
+
+/// Appends a variable from the downward API, unless exactly that is there: another language put it there (W7). A user's own entry of
+/// the same name stays, and the later one counts, as in the reference.
+fn push_field(env: &mut Environment, name: &str, path: &str) {
+    if !env.get(name).is_some_and(|entry| entry.is_field(path)) {
+        env.push(Entry::field(name, path));
+    }
 }
 
 /// Extends the user's list, or appends ours. A list from a source stays as it is (W4).

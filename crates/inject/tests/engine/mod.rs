@@ -141,8 +141,9 @@ fn speaks(pod: &Value, facts: &Facts, outcome: &Outcome, settings: &Settings) ->
             broken.push(format!("no verdict for {}", wanted.language));
         }
     }
-    if outcome.decision.verdicts.is_empty() {
-        broken.push("no verdict at all".to_owned());
+    // A pod that was injected before may ask for an unknown language on top: nothing is done, and nothing needs to be said.
+    if outcome.decision.verdicts.is_empty() && !outcome.decision.patch.is_empty() {
+        broken.push("a patch without a verdict".to_owned());
     }
     for verdict in &outcome.decision.verdicts {
         if verdict.reason != inject::Reason::Injected && verdict.message.is_empty() {
