@@ -24,6 +24,7 @@ pub mod settings;
 pub mod sidecar;
 pub mod status;
 pub mod takeover;
+pub mod upgrade;
 
 mod container_port;
 mod context;

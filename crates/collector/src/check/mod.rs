@@ -19,7 +19,13 @@ use std::fmt;
 pub use code::{Code, Severity};
 pub use lint::{Lint, lint_text};
 
-use crate::config::{Config, Path, Position};
+use crate::{
+    component::Kind,
+    config::{Config, Path, Position},
+};
+
+pub(crate) use document::context;
+pub(crate) use references::undefined_components;
 
 /// One thing that is likely to be wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +44,8 @@ pub struct Finding {
     pub sentence: String,
     /// What to do. No full stop.
     pub fix: String,
+    /// The component that is not defined, for `undefined-component`.
+    pub(crate) component: Option<(Kind, String)>,
 }
 
 impl Finding {
@@ -50,7 +58,14 @@ impl Finding {
             position: None,
             sentence: sentence.into(),
             fix: fix.into(),
+            component: None,
         }
+    }
+
+    /// The finding with its path below another one.
+    pub(crate) fn below(mut self, parent: &Path) -> Self {
+        self.path = self.path.below(parent);
+        self
     }
 
     fn milder(mut self, severity: Severity) -> Self {

@@ -75,12 +75,16 @@ fn undefined(config: &Config<'_>, kind: Kind, id: &str, path: Path) -> Finding {
             format!("{id} is listed as {} but defined as {}", kind.name(), other.name()),
             format!("define it under {}, or move it to the list of {}", kind.section(), other.section()),
         ),
-        None => Finding::new(
-            Code::UndefinedComponent,
-            path,
-            format!("{} {id} is not defined", kind.name()),
-            format!("define it under {}, or remove it from the list", kind.section()),
-        ),
+        None => {
+            let mut finding = Finding::new(
+                Code::UndefinedComponent,
+                path,
+                format!("{} {id} is not defined", kind.name()),
+                format!("define it under {}, or remove it from the list", kind.section()),
+            );
+            finding.component = Some((kind, id.to_owned()));
+            finding
+        }
     }
 }
 
