@@ -12,13 +12,14 @@ use tracing::{error, info, warn};
 use crate::{
     certificate::{Authority, Current, bundle, keep::Keep, mounted},
     cluster::{self, Place},
+    controller::{self, collector::availability},
     health::Health,
     manifest::{self, WEBHOOK_SERVICE},
     metrics::{Metrics, server::MetricsEndpoint},
     settings::{Process, published},
     store::Store,
     upgrade,
-    webhook::{Webhooks, pod::Pods, server},
+    webhook::{Webhooks, collector::Collectors, pod::Pods, server},
 };
 
 /// How often the own serving certificate is looked at.
@@ -58,6 +59,17 @@ pub async fn run(settings: Process) -> Result<()> {
     let store = Store::new(client.clone(), settings.watch_namespaces.clone());
     store.watch(&tasks, settings.injection.instrumentation_crds);
 
+    let (found, available) = tokio::sync::watch::channel(None);
+    tasks.spawn(availability::follow(client.clone(), found));
+    let scope = &settings.watch_namespaces;
+    controller::collector::start(
+        &client,
+        settings.collector.collector.clone(),
+        scope,
+        available.clone(),
+        &tasks,
+    );
+
     let servers = CancellationToken::new();
     let serving = TaskTracker::new();
     if let Some(port) = settings.webhook_port {
@@ -69,6 +81,11 @@ pub async fn run(settings: Process) -> Result<()> {
                 settings: settings.injection.clone(),
                 metrics: metrics.clone(),
                 deadline: settings.webhook_deadline,
+            },
+            collectors: Collectors {
+                client: client.clone(),
+                settings: settings.collector.clone(),
+                available: available.clone(),
             },
         });
         serving

@@ -1,4 +1,4 @@
-//! Telling the API server which CA to trust: `caBundle` in our webhook configurations.
+//! Telling the API server which CA to trust: `caBundle` in our webhook configurations and in the definition whose objects we convert.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,6 +19,13 @@ const EVERY: Duration = Duration::from_secs(15);
 /// Pause after a failure.
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
 
+/// What carries a bundle.
+const BUNDLED: [(&str, &str, &str); 3] = [
+    ("admissionregistration.k8s.io", "MutatingWebhookConfiguration", MUTATING),
+    ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration", VALIDATING),
+    ("apiextensions.k8s.io", "CustomResourceDefinition", "opentelemetrycollectors.opentelemetry.io"),
+];
+
 /// cert-manager writes the bundle of objects that carry this annotation.
 const CERT_MANAGER: &str = "cert-manager.io/inject-ca-from";
 
@@ -29,10 +36,8 @@ pub async fn keep(client: Client, current: Arc<Current>) {
         let ca = current.served().and_then(|served| served.ca.clone());
         let mut pause = EVERY;
         if let Some(ca) = ca {
-            for (kind, name) in
-                [("MutatingWebhookConfiguration", MUTATING), ("ValidatingWebhookConfiguration", VALIDATING)]
-            {
-                if let Err(e) = write(&client, kind, name, &ca).await {
+            for (group, kind, name) in BUNDLED {
+                if let Err(e) = write(&client, group, kind, name, &ca).await {
                     if !std::mem::replace(&mut complained, true) {
                         warn!(target: "certificate", "cannot write the caBundle of {kind} {name}, trying again: {e}");
                     }
@@ -45,9 +50,8 @@ pub async fn keep(client: Client, current: Arc<Current>) {
 }
 
 /// Writes the bundle into one configuration, if it is there, is not cert-manager's and differs.
-async fn write(client: &Client, kind: &str, name: &str, ca: &str) -> Result<(), kube::Error> {
-    let resource =
-        ApiResource::from_gvk(&kube::core::GroupVersionKind::gvk("admissionregistration.k8s.io", "v1", kind));
+async fn write(client: &Client, group: &str, kind: &str, name: &str, ca: &str) -> Result<(), kube::Error> {
+    let resource = ApiResource::from_gvk(&kube::core::GroupVersionKind::gvk(group, "v1", kind));
     let api = Api::<DynamicObject>::all_with(client.clone(), &resource);
     let Some(configuration) = api.get_opt(name).await? else { return Ok(()) };
     if configuration.meta().annotations.as_ref().is_some_and(|a| a.contains_key(CERT_MANAGER)) {
@@ -75,15 +79,14 @@ async fn write(client: &Client, kind: &str, name: &str, ca: &str) -> Result<(), 
 /// The JSON patch that sets the bundle where it differs; none when nothing does.
 fn patch(configuration: &Value, resource_version: Option<&str>, ca: &str) -> Option<Value> {
     let bundle = STANDARD.encode(ca);
-    let webhooks = configuration.get("webhooks").and_then(Value::as_array)?;
-    let differs = |webhook: &&(usize, &Value)| {
-        webhook.1.pointer("/clientConfig/caBundle").and_then(Value::as_str) != Some(&bundle)
-    };
-    let webhooks: Vec<_> = webhooks.iter().enumerate().collect();
-    let changes: Vec<Value> = webhooks
-        .iter()
-        .filter(differs)
-        .map(|(i, _)| json!({"op": "add", "path": format!("/webhooks/{i}/clientConfig/caBundle"), "value": bundle}))
+    let webhooks = configuration.get("webhooks").and_then(Value::as_array).map_or(0, Vec::len);
+    let conversion =
+        configuration.pointer("/spec/conversion/webhook").map(|_| "/spec/conversion/webhook".to_owned());
+    let clients = (0..webhooks).map(|i| format!("/webhooks/{i}")).chain(conversion);
+    let changes: Vec<Value> = clients
+        .map(|client| format!("{client}/clientConfig/caBundle"))
+        .filter(|path| configuration.pointer(path).and_then(Value::as_str) != Some(&bundle))
+        .map(|path| json!({"op": "add", "path": path, "value": bundle}))
         .collect();
     if changes.is_empty() {
         return None;

@@ -54,13 +54,25 @@ pub fn labels() -> BTreeMap<String, String> {
 
 /// The custom resource definitions.
 pub fn crds() -> Vec<Value> {
-    vec![api::instrumentation::crd::crd()]
+    api::crds()
+}
+
+/// The custom resource definitions, with the conversion webhook where this installation has it.
+fn crds_of(options: &Options) -> Vec<Value> {
+    let mut crds = crds();
+    for crd in &mut crds {
+        if let Some(conversion) = crd.pointer_mut("/spec/conversion/webhook") {
+            conversion["clientConfig"] =
+                webhook::client_config(options, crate::webhook::collector::CONVERT_PATH);
+        }
+    }
+    crds
 }
 
 /// Everything, in the order in which it can be applied.
 pub fn all(options: &Options) -> Vec<Value> {
     let mut objects = vec![namespace(options)];
-    objects.extend(crds());
+    objects.extend(crds_of(options));
     objects.extend(rbac::objects(options));
     objects.extend(deployment::objects(options));
     objects.extend(webhook::objects(options));
@@ -72,7 +84,7 @@ pub fn all(options: &Options) -> Vec<Value> {
 /// `own_namespace`: whether the namespace may have to be made, as for a process outside the cluster.
 pub fn of_the_process(options: &Options, own_namespace: bool) -> Vec<Value> {
     let mut objects: Vec<Value> = if own_namespace { vec![namespace(options)] } else { Vec::new() };
-    objects.extend(crds());
+    objects.extend(crds_of(options));
     objects.extend(webhook::objects(options));
     objects
 }

@@ -19,6 +19,9 @@ struct Rule {
     verbs: &'static [&'static str],
 }
 
+/// What is needed to keep a child as it should be.
+const CHILD: &[&str] = &["create", "delete", "get", "list", "patch", "watch"];
+
 const CLUSTER: &[Rule] = &[
     Rule {
         why: "annotations and Pod Security labels of namespaces",
@@ -68,6 +71,90 @@ const CLUSTER: &[Rule] = &[
         resources: &["secrets", "configmaps"],
         names: &[],
         verbs: &["get"],
+    },
+    Rule {
+        why: "bringing collectors about",
+        groups: &["opentelemetry.io"],
+        resources: &["opentelemetrycollectors"],
+        names: &[],
+        verbs: &["get", "list", "watch", "patch"],
+    },
+    Rule {
+        why: "owning children that keep their collector from going first; saying how it went",
+        groups: &["opentelemetry.io"],
+        resources: &["opentelemetrycollectors/finalizers", "opentelemetrycollectors/status"],
+        names: &[],
+        verbs: &["get", "patch", "update"],
+    },
+    Rule {
+        why: "what collectors are made of",
+        groups: &[""],
+        resources: &["configmaps", "serviceaccounts", "services"],
+        names: &[],
+        verbs: CHILD,
+    },
+    Rule {
+        why: "what collectors are made of",
+        groups: &["apps"],
+        resources: &["daemonsets", "deployments", "statefulsets"],
+        names: &[],
+        verbs: CHILD,
+    },
+    Rule {
+        why: "what collectors are made of",
+        groups: &["autoscaling"],
+        resources: &["horizontalpodautoscalers"],
+        names: &[],
+        verbs: CHILD,
+    },
+    Rule {
+        why: "what collectors are made of",
+        groups: &["policy"],
+        resources: &["poddisruptionbudgets"],
+        names: &[],
+        verbs: CHILD,
+    },
+    Rule {
+        why: "what collectors are made of",
+        groups: &["networking.k8s.io"],
+        resources: &["ingresses", "networkpolicies"],
+        names: &[],
+        verbs: CHILD,
+    },
+    Rule {
+        why: "collectors that are seen by the Prometheus operator",
+        groups: &["monitoring.coreos.com"],
+        resources: &["podmonitors", "servicemonitors"],
+        names: &[],
+        verbs: CHILD,
+    },
+    Rule {
+        why: "collectors behind the Gateway API",
+        groups: &["gateway.networking.k8s.io"],
+        resources: &["httproutes"],
+        names: &[],
+        verbs: CHILD,
+    },
+    Rule {
+        why: "collectors behind OpenShift's router",
+        groups: &["route.openshift.io"],
+        resources: &["routes", "routes/custom-host"],
+        names: &[],
+        verbs: CHILD,
+    },
+    Rule {
+        why: "noticing optional APIs that are installed later",
+        groups: &["apiextensions.k8s.io"],
+        resources: &["customresourcedefinitions"],
+        names: &[],
+        verbs: &["list", "watch"],
+    },
+    Rule {
+        why: "the caBundle of the conversion webhook",
+        groups: &["apiextensions.k8s.io"],
+        resources: &["customresourcedefinitions"],
+        names: &["opentelemetrycollectors.opentelemetry.io"],
+        verbs: &["get", "patch"],
     },
     Rule {
         why: "telling why something was not done",

@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use super::{Options, WEBHOOK_SERVICE, metadata};
-use crate::webhook::{DEFAULT_PATH, VALIDATE_PATH, pod};
+use crate::webhook::{DEFAULT_PATH, VALIDATE_PATH, collector, pod};
 
 /// Name of the MutatingWebhookConfiguration.
 pub const MUTATING: &str = "opentelemetry-operator-mutating-webhook-configuration";
@@ -51,6 +51,11 @@ pub fn objects(options: &Options) -> Vec<Value> {
     };
     let written = instrumentations(&["CREATE", "UPDATE"]);
     let deleted = instrumentations(&["DELETE"]);
+    let collectors = |operations: &[&str]| {
+        rule(api::instrumentation::GROUP, "v1beta1", "opentelemetrycollectors", operations)
+    };
+    let collector_written = collectors(&["CREATE", "UPDATE"]);
+    let collector_deleted = collectors(&["DELETE"]);
     vec![
         json!({
             "apiVersion": "admissionregistration.k8s.io/v1",
@@ -58,6 +63,7 @@ pub fn objects(options: &Options) -> Vec<Value> {
             "metadata": metadata(MUTATING, None),
             "webhooks": [
                 webhook(options, "minstrumentation.kb.io", DEFAULT_PATH, "Fail", &written),
+                webhook(options, "mopentelemetrycollectorbeta.kb.io", collector::DEFAULT_PATH, "Fail", &collector_written),
                 pods("mpod.kb.io", &everywhere_else),
                 // A selector cannot say "or", so the excluded namespaces that want it have an entry of their own.
                 pods("mpodoptedin.kb.io", &opted_in),
@@ -70,12 +76,27 @@ pub fn objects(options: &Options) -> Vec<Value> {
             "webhooks": [
                 webhook(options, "vinstrumentationcreateupdate.kb.io", VALIDATE_PATH, "Fail", &written),
                 webhook(options, "vinstrumentationdelete.kb.io", VALIDATE_PATH, "Ignore", &deleted),
+                webhook(
+                    options,
+                    "vopentelemetrycollectorcreateupdatebeta.kb.io",
+                    collector::VALIDATE_PATH,
+                    "Fail",
+                    &collector_written,
+                ),
+                webhook(
+                    options,
+                    "vopentelemetrycollectordeletebeta.kb.io",
+                    collector::VALIDATE_PATH,
+                    "Ignore",
+                    &collector_deleted,
+                ),
             ],
         }),
     ]
 }
 
-fn webhook(options: &Options, name: &str, path: &str, failure_policy: &str, rule: &Value) -> Value {
+/// Where the API server finds a path of ours.
+pub(super) fn client_config(options: &Options, path: &str) -> Value {
     let mut client = match &options.webhook_url {
         Some(url) => json!({"url": format!("{url}{path}")}),
         None => json!({"service": {"name": WEBHOOK_SERVICE, "namespace": options.namespace, "path": path}}),
@@ -83,9 +104,13 @@ fn webhook(options: &Options, name: &str, path: &str, failure_policy: &str, rule
     if let Some(ca) = &options.ca {
         client["caBundle"] = STANDARD.encode(ca).into();
     }
+    client
+}
+
+fn webhook(options: &Options, name: &str, path: &str, failure_policy: &str, rule: &Value) -> Value {
     json!({
         "name": name,
-        "clientConfig": client,
+        "clientConfig": client_config(options, path),
         "rules": [rule],
         "failurePolicy": failure_policy,
         "sideEffects": "None",

@@ -6,6 +6,7 @@
 //! * [`published`]: the settings of injection as a document in the cluster.
 
 pub mod arguments;
+mod collector;
 pub mod published;
 pub mod table;
 pub mod values;
@@ -23,8 +24,10 @@ use values::{Invalid, Values};
 /// Everything that the process was told.
 #[derive(Debug)]
 pub struct Process {
-    /// Settings of decisions.
+    /// Settings of decisions about pods.
     pub injection: Arc<api::Settings>,
+    /// Settings about collectors; what the cluster offers is found out later.
+    pub collector: ::collector::admission::Settings,
     /// `--kubeconfig`.
     pub kubeconfig: Option<PathBuf>,
     /// `--webhook-url`, without a slash at its end.
@@ -134,6 +137,7 @@ impl Process {
         let path = |id: &str| Some(values.text(id)).filter(|text| !text.is_empty()).map(PathBuf::from);
         Ok(Process {
             injection,
+            collector: collector::read(&values)?,
             kubeconfig: path("kubeconfig"),
             webhook_url: webhook_url(&values)?,
             install: values.boolean("install")?,

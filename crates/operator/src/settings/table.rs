@@ -107,8 +107,9 @@ static LINES: &[Setting] = &[
     line("tls-cipher-suites", "TLS_CIPHER_SUITES", "tls.ciphersuites", List, "", Works, "cipher suites of webhooks and metrics, by IANA name"),
     line("tls-cluster-profile", "TLS_CLUSTER_PROFILE", "tls.useclusterprofile", Bool, "false", NotYet, "take TLS settings from the OpenShift APIServer object"),
     line("tls-configure-operands", "TLS_CONFIGURE_OPERANDS", "tls.configureoperands", Bool, "false", NotYet, "write TLS settings into generated collector configuration"),
-    // Images of what is not there yet.
-    line("collector-image", "RELATED_IMAGE_COLLECTOR", "collector-image", Text, "ghcr.io/open-telemetry/opentelemetry-collector-releases/opentelemetry-collector:0.158.0", NotYet, "default collector image"),
+    // Collectors and other operands.
+    line("collector-config-validation", "", "collector-config-validation", Text, "warn", Works, "what becomes of mistakes in collector configurations: off, warn or enforce"),
+    line("collector-image", "RELATED_IMAGE_COLLECTOR", "collector-image", Text, "ghcr.io/open-telemetry/opentelemetry-collector-releases/opentelemetry-collector:0.158.0", Works, "default collector image"),
     line("clusterobservability-collector-image", "", "clusterobservability-collector-image", Text, "ghcr.io/open-telemetry/opentelemetry-collector-releases/opentelemetry-collector-k8s:0.158.0", NotYet, "default collector image of ClusterObservability"),
     line("target-allocator-image", "RELATED_IMAGE_TARGET_ALLOCATOR", "targetallocator-image", Text, "ghcr.io/open-telemetry/opentelemetry-operator/target-allocator:0.158.0", NotYet, "default target allocator image"),
     line("operator-opamp-bridge-image", "RELATED_IMAGE_OPERATOR_OPAMP_BRIDGE", "operatoropampbridge-image", Text, "ghcr.io/open-telemetry/opentelemetry-operator/operator-opamp-bridge:0.158.0", NotYet, "default OpAMP bridge image"),
@@ -119,9 +120,9 @@ static LINES: &[Setting] = &[
     line("ignore-missing-collector-crds", "IGNORE_MISSING_COLLECTOR_CRDS", "ignore-missing-collector-crds", Bool, "false", Ignored, "start without the collector's custom resource definition; this operator always does"),
     line("openshift-create-dashboard", "OPENSHIFT_CREATE_DASHBOARD", "openshift-create-dashboard", Bool, "false", NotYet, "create a dashboard on OpenShift"),
     line("openshift-webhook-replicas", "OPENSHIFT_WEBHOOK_REPLICAS", "openshift-webhook-replicas", Integer, "2", NotYet, "replicas of the webhook Deployment on OpenShift"),
-    line("fips-disabled-components", "FIPS_DISABLED_COMPONENTS", "fips-disabled-components", Text, "uppercase", NotYet, "collector components that are refused on FIPS hosts"),
-    line("labels-filter", "LABELS_FILTER", "labels-filter", Repeated, "", NotYet, "labels of custom resources that are not passed on"),
-    line("annotations-filter", "ANNOTATIONS_FILTER", "annotations-filter", Repeated, "^kubectl\\.kubernetes\\.io/last-applied-configuration$", NotYet, "annotations of custom resources that are not passed on"),
+    line("fips-disabled-components", "FIPS_DISABLED_COMPONENTS", "fips-disabled-components", Text, "uppercase", Works, "collector components that are refused on FIPS hosts"),
+    line("labels-filter", "LABELS_FILTER", "labels-filter", Repeated, "", Works, "labels of custom resources that are not passed on"),
+    line("annotations-filter", "ANNOTATIONS_FILTER", "annotations-filter", Repeated, "^kubectl\\.kubernetes\\.io/last-applied-configuration$", Works, "annotations of custom resources that are not passed on"),
     line("create-rbac-permissions", "", "create-rbac-permissions", Bool, "false", Ignored, "deprecated; found out by itself"),
     // Logging.
     line("zap-log-level", "", "", Text, "info", Works, "debug, info, error, or a number for more detail"),

@@ -1,5 +1,6 @@
 //! The webhooks: HTTP paths of the reference operator, one file for each endpoint.
 
+pub mod collector;
 mod instrumentation;
 pub mod pod;
 pub mod review;
@@ -30,6 +31,8 @@ const BODY_LIMIT: usize = 8 * 1024 * 1024;
 pub struct Webhooks {
     /// `/mutate-v1-pod`.
     pub pods: Pods,
+    /// Collectors.
+    pub collectors: collector::Collectors,
 }
 
 impl Webhooks {
@@ -40,6 +43,9 @@ impl Webhooks {
             pod::PATH => pod::PATH,
             DEFAULT_PATH => DEFAULT_PATH,
             VALIDATE_PATH => VALIDATE_PATH,
+            collector::DEFAULT_PATH => collector::DEFAULT_PATH,
+            collector::VALIDATE_PATH => collector::VALIDATE_PATH,
+            collector::CONVERT_PATH => collector::CONVERT_PATH,
             PROBE_PATH => return text(StatusCode::OK, "ok"),
             _ => return text(StatusCode::NOT_FOUND, "no such webhook"),
         };
@@ -67,6 +73,9 @@ impl Webhooks {
         let answer = match path {
             pod::PATH => self.pods.answer(&body).await,
             DEFAULT_PATH => instrumentation::default(&body, settings),
+            collector::DEFAULT_PATH => self.collectors.default(&body),
+            collector::VALIDATE_PATH => self.collectors.validate(&body).await,
+            collector::CONVERT_PATH => collector::convert(&body),
             _ => instrumentation::validate(&body, settings),
         };
         match answer {

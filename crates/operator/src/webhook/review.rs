@@ -50,6 +50,19 @@ pub struct Request<'a> {
     /// The stored object, on an update or deletion.
     #[serde(borrow, default)]
     pub old_object: Option<&'a RawValue>,
+    /// Who asks.
+    #[serde(default)]
+    pub user_info: Option<UserInfo>,
+}
+
+/// Who asks.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct UserInfo {
+    /// User name.
+    pub username: String,
+    /// Groups.
+    pub groups: Vec<String>,
 }
 
 impl Request<'_> {

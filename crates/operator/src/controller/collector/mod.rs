@@ -76,13 +76,18 @@ pub fn collectors(client: &Client, namespace: Option<&str>) -> Api<DynamicObject
     }
 }
 
-/// Starts the controller. Its tasks run until the tracker's are aborted with the process.
-pub fn start(client: &Client, settings: Settings, scope: &BTreeSet<String>, tasks: &TaskTracker) {
+/// Starts the controller. Its tasks run until the tracker's are aborted with the process. `available` is what the cluster offers,
+/// none until it is known.
+pub fn start(
+    client: &Client,
+    settings: Settings,
+    scope: &BTreeSet<String>,
+    available: tokio::sync::watch::Receiver<Option<collector::Available>>,
+    tasks: &TaskTracker,
+) {
     let queue = Arc::new(Queue::<Name>::default());
     let collectors = Arc::new(Collectors::default());
     let children = Arc::new(Children::default());
-    let (sender, available) = tokio::sync::watch::channel(None);
-    tasks.spawn(availability::follow(client.clone(), sender));
     let listed = watch::start(client, scope, &queue, &collectors, &children, &available, tasks);
 
     let reporter =
