@@ -247,7 +247,7 @@ impl Case {
                 ..Outcome::default()
             };
         }
-        let config = self.config.as_ref().expect("a case does something");
+        let Some(config) = self.config.as_ref() else { panic!("a case does something") };
         let rules = rbac::rules(&Config::read(config)).unwrap();
         let line = |rule: &rbac::Rule| {
             let group = rule.api_groups.join(",");

@@ -28,7 +28,7 @@ pub fn lint_text(text: &str, default_image: &str) -> Lint {
                 let subjects = subjects(&source.value, default_image);
                 lint.configurations += subjects.len();
                 if !subjects.is_empty() {
-                    lint.findings.extend(duplicates(source, &Path::default(), |p| Some(p)));
+                    lint.findings.extend(duplicates(source, &Path::default(), Some));
                 }
                 for subject in subjects {
                     lint.findings.extend(of_subject(text, source, &subject));

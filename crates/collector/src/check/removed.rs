@@ -31,7 +31,9 @@ const COMPONENTS: &[(Kind, &str, (u64, u64), &str)] = &[
 ];
 
 /// Kind, type, path of keys, release that removed it, replacement.
-const KEYS: &[(Kind, &str, &[&str], (u64, u64), &str)] = &[
+type RemovedKey = (Kind, &'static str, &'static [&'static str], (u64, u64), &'static str);
+
+const KEYS: &[RemovedKey] = &[
     (Kind::Extension, "health_check", &["port"], (0, 57), "endpoint"),
     (Kind::Receiver, "otlp", &["protocols", "grpc", "tls_settings"], (0, 36), "tls"),
     (Kind::Receiver, "otlp", &["protocols", "http", "tls_settings"], (0, 36), "tls"),
