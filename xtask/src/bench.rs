@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: builds the operator and the benches with the profile that is shipped, and measures.
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context, ensure};
 use clap::ValueEnum;
@@ -23,21 +23,33 @@ enum Name {
     Webhook,
     /// Resident memory, idle and in a large cluster
     Memory,
+    /// From a collector to its children
+    Children,
 }
+
+/// The bench of the collectors' engine, which needs no more than that engine.
+const CHILDREN: [&str; 7] =
+    ["bench", "--profile", "dist", "--package", "otel-operator-collector", "--bench", "children"];
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let wanted = if options.names.is_empty() { Name::value_variants() } else { &options.names };
-    // Each by itself: together they would share features, and the operator would not be the one that is shipped.
-    build(&["--package", "otel-operator-cli", "--bin", "otel-operator"])?;
-    build(&["--package", "otel-operator-bench"])?;
+    if wanted.iter().any(|name| !matches!(name, Name::Children)) {
+        // Each by itself: together they would share features, and the operator would not be the one that is shipped.
+        build(&["--package", "otel-operator-cli", "--bin", "otel-operator"])?;
+        build(&["--package", "otel-operator-bench"])?;
+    }
     let folder = target_directory()?.join("dist");
     for name in wanted {
         let value = name.to_possible_value().context("a bench without a name")?;
-        let status = std::process::Command::new(folder.join("otel-operator-bench"))
-            .arg(value.get_name())
-            .env("OTEL_OPERATOR_BIN", folder.join("otel-operator"))
-            .status()
-            .context("cannot start the bench")?;
+        let mut command = match name {
+            Name::Children => cargo(&CHILDREN),
+            Name::Engine | Name::Webhook | Name::Memory => {
+                let mut command = Command::new(folder.join("otel-operator-bench"));
+                command.arg(value.get_name()).env("OTEL_OPERATOR_BIN", folder.join("otel-operator"));
+                command
+            }
+        };
+        let status = command.status().context("cannot start the bench")?;
         if !status.success() {
             eprintln!("bench: {} ended with {status}", value.get_name());
             return Ok(ExitCode::FAILURE);
