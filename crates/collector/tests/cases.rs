@@ -25,6 +25,7 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
+use api::collector::conversion::to_v1beta1;
 use collector::{
     Available,
     admission::{
@@ -158,7 +159,8 @@ fn whole(part: &Value) -> Value {
     if object["spec"].is_object() && object["spec"]["config"] == "min" {
         object["spec"]["config"] = min();
     }
-    object
+    // As the API server does it before it asks anybody.
+    if object["apiVersion"] == "opentelemetry.io/v1alpha1" { to_v1beta1(&object) } else { object }
 }
 
 impl Case {

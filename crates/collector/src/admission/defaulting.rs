@@ -42,6 +42,11 @@ pub struct Event {
 pub fn default(raw: &Value, old: Option<&Value>, settings: &Settings) -> Defaulted {
     let mut object = raw.clone();
     let mut out = Defaulted::default();
+    // Before anything is added to the empty configuration that the conversion put in its place.
+    out.error = super::unreadable(raw).filter(|_| !spec_is_unchanged(raw, old));
+    if out.error.is_some() {
+        return out;
+    }
     if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
         fields(spec, settings);
     }

@@ -97,3 +97,9 @@ fn spec_is_unchanged(raw: &Value, old: Option<&Value>) -> bool {
     let leaving = raw.pointer("/metadata/deletionTimestamp").is_some_and(|time| !time.is_null());
     leaving || old.is_some_and(|old| old.get("spec") == raw.get("spec"))
 }
+
+/// Why a configuration that was given as text (v1alpha1) is refused: it is none.
+fn unreadable(raw: &Value) -> Option<String> {
+    let problem = api::collector::conversion::unreadable_config(raw)?;
+    Some(format!("{problem}; correct the text of spec.config"))
+}

@@ -49,7 +49,10 @@ pub fn validate(
     let mut warnings = Vec::new();
     warnings.extend(null_objects::warning(config(raw)));
     level(raw, &mut warnings);
-    let mut error = old.and_then(|old| modes::changed(raw, old)).or_else(|| modes::attributes(raw));
+    let mut error = old
+        .and_then(|old| modes::changed(raw, old))
+        .or_else(|| super::unreadable(raw))
+        .or_else(|| modes::attributes(raw));
     if wants_target_allocator(raw) {
         error = error.or_else(|| target_allocator::check(raw, settings));
         if error.is_none() && !unchanged {
