@@ -40,13 +40,12 @@ pub struct Event {
 
 /// Fills in the documented defaults. `old` is the stored object on an update.
 pub fn default(raw: &Value, old: Option<&Value>, settings: &Settings) -> Defaulted {
+    // Before anything is added to the empty configuration that the conversion put in its place.
+    if let Some(error) = super::unreadable(raw).filter(|_| !spec_is_unchanged(raw, old)) {
+        return Defaulted { error: Some(error), ..Defaulted::default() };
+    }
     let mut object = raw.clone();
     let mut out = Defaulted::default();
-    // Before anything is added to the empty configuration that the conversion put in its place.
-    out.error = super::unreadable(raw).filter(|_| !spec_is_unchanged(raw, old));
-    if out.error.is_some() {
-        return out;
-    }
     if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
         fields(spec, settings);
     }
