@@ -10,9 +10,11 @@ use api::quantity;
 use serde_json::Value;
 
 use crate::{
+    claim,
     draft::{Container, Draft},
     env::Entry,
     pod::Pod,
+    syntax,
     verdict::{Decline, Reason},
     volume,
 };
@@ -29,7 +31,7 @@ pub(crate) fn check(pod: &Pod<'_>, draft: &Draft, instrumentation: &str) -> Resu
     };
     for container in draft.init_containers.iter().chain(&draft.containers) {
         let in_container = |problem: String| invalid(format!("container {}: {problem}", container.name));
-        mounts(container)?;
+        mounts(pod, container)?;
         for entry in container.env.entries().iter().filter(|e| e.origin.is_none()) {
             env(entry).map_err(in_container)?;
         }
@@ -68,11 +70,15 @@ fn names(draft: &Draft) -> Result<(), Decline> {
     Ok(())
 }
 
-/// Mount paths are unique in a container.
-fn mounts(container: &Container) -> Result<(), Decline> {
+/// Mount paths are unique in a container, also among those of its block devices.
+fn mounts(pod: &Pod<'_>, container: &Container) -> Result<(), Decline> {
     for (i, mount) in container.mounts.iter().enumerate().filter(|(_, m)| m.origin.is_none()) {
         let taken = container.mounts.iter().enumerate().any(|(j, m)| j != i && m.path == mount.path);
-        if taken {
+        let device = || {
+            let user = pod.all_containers().find(|c| c.name == container.name);
+            user.is_some_and(|c| c.volume_devices.iter().any(|d| d.device_path == mount.path))
+        };
+        if taken || device() {
             return Err(Decline::new(
                 Reason::NameCollision,
                 format!(
@@ -101,21 +107,24 @@ fn env(entry: &Entry) -> Result<(), String> {
     let text =
         |path: &str| source.values().find_map(|v| v.get(path)).and_then(Value::as_str).unwrap_or_default();
     let ok = match source.keys().next().map(String::as_str) {
-        Some("fieldRef") => field_path(text("fieldPath")),
+        Some("fieldRef") => matches!(text("apiVersion"), "" | "v1") && field_path(text("fieldPath")),
         Some("resourceFieldRef") => {
             let resource = text("resource");
-            ["limits.", "requests."].iter().any(|p| {
-                resource.strip_prefix(p).is_some_and(|r| {
-                    matches!(r, "cpu" | "memory" | "ephemeral-storage") || r.starts_with("hugepages-")
+            let divisor = source.values().find_map(|v| v.get("divisor")).unwrap_or(&Value::Null);
+            divisor_fits(resource, divisor)
+                && ["limits.", "requests."].iter().any(|p| {
+                    resource.strip_prefix(p).is_some_and(|r| {
+                        matches!(r, "cpu" | "memory" | "ephemeral-storage") || r.starts_with("hugepages-")
+                    })
                 })
-            })
         }
         Some("configMapKeyRef" | "secretKeyRef") => {
             let key = text("key");
             !text("name").is_empty()
                 && !key.is_empty()
                 && key.len() <= 253
-                && !matches!(key, "." | "..")
+                && key != "."
+                && !key.starts_with("..")
                 && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
         }
         Some("fileKeyRef") => false, // needs a volume of the pod; the API server would look for it
@@ -148,11 +157,23 @@ fn field_path(path: &str) -> bool {
             .strip_prefix(field)
             .and_then(|rest| rest.strip_prefix("['"))
             .and_then(|rest| rest.strip_suffix("']"));
-        key.is_some_and(|k| {
-            !k.is_empty() && k.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b))
-        })
+        key.is_some_and(syntax::qualified_name)
     };
     FIELDS.contains(&path) || subscript("metadata.annotations") || subscript("metadata.labels")
+}
+
+/// Whether an amount of this resource can be given in this unit.
+fn divisor_fits(resource: &str, divisor: &Value) -> bool {
+    let text = match divisor {
+        Value::Null => return true,
+        Value::Number(number) => number.to_string(),
+        other => other.as_str().unwrap_or_default().to_owned(),
+    };
+    let units: &[&str] = match resource.rsplit('.').next() {
+        Some("cpu") => &["1m"],
+        _ => &["1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei"],
+    };
+    matches!(text.as_str(), "" | "0" | "1") || units.contains(&text.as_str())
 }
 
 /// A container that injection made.
@@ -189,6 +210,26 @@ fn security_context(context: &Value) -> Result<(), String> {
             return Err(format!("securityContext.{id} is no user or group number"));
         }
     }
+    if context.pointer("/windowsOptions/hostProcess") == Some(&Value::Bool(true)) {
+        return Err("securityContext.windowsOptions.hostProcess is for Windows".to_owned());
+    }
+    let user = context.pointer("/windowsOptions/runAsUserName").and_then(Value::as_str);
+    if user.is_some_and(|user| !windows_user(user)) {
+        return Err("securityContext.windowsOptions.runAsUserName is no name of a user".to_owned());
+    }
+    let credential = context.pointer("/windowsOptions/gmsaCredentialSpecName").and_then(Value::as_str);
+    if credential.is_some_and(|name| !syntax::dns_subdomain(name)) {
+        return Err(
+            "securityContext.windowsOptions.gmsaCredentialSpecName is no name of an object".to_owned()
+        );
+    }
+    let profile = context.pointer("/seccompProfile/localhostProfile").and_then(Value::as_str);
+    if profile.is_some_and(|p| p.starts_with('/') || p.split('/').any(|part| part == "..")) {
+        return Err(
+            "securityContext.seccompProfile.localhostProfile must be a path below the profiles' folder"
+                .to_owned(),
+        );
+    }
     let kind = |field: &str| context.pointer(&format!("/{field}/type")).and_then(Value::as_str);
     let local =
         |field: &str| context.pointer(&format!("/{field}/localhostProfile")).is_some_and(|p| !p.is_null());
@@ -212,18 +253,32 @@ fn security_context(context: &Value) -> Result<(), String> {
     }
 }
 
+/// `user` or `domain\user`, of characters that are allowed in both.
+fn windows_user(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('\\').collect();
+    let plain = |part: &&str| {
+        part.len() <= 104
+            && part.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_. ".contains(&b))
+    };
+    parts.len() <= 2 && parts.iter().all(plain)
+}
+
 fn resources(pod: &Pod<'_>, resources: &Value) -> Result<(), String> {
     let list = |field: &str| resources.get(field).and_then(Value::as_object);
     for field in ["limits", "requests"] {
         for (resource, amount) in list(field).into_iter().flatten() {
             let standard = matches!(resource.as_str(), "cpu" | "memory" | "ephemeral-storage")
                 || resource.starts_with("hugepages-");
-            if !standard && !resource.contains('/') {
+            if !standard && !resource.contains('/')
+                || !syntax::qualified_name(resource)
+                || resource.starts_with("requests.")
+            {
                 return Err(format!("resources.{field}.{resource} is no resource of a container"));
             }
             match quantity::nanos(amount) {
-                Some(amount) if amount >= 0 => {}
-                _ => return Err(format!("resources.{field}.{resource} is no quantity: {amount}")),
+                Some(amount) if amount >= 0 && !syntax::is_broken_amount(resource, amount) => {}
+                _ => return Err(format!("resources.{field}.{resource} is no possible amount: {amount}")),
             }
             let exact = resource.starts_with("hugepages-")
                 || resource.contains('/') && !resource.contains("kubernetes.io/");
@@ -250,6 +305,7 @@ fn volume_source(volume: &Value) -> Result<(), String> {
         return Err(format!("volumeLimitSize {limit} is no size"));
     }
     let Some(claim) = volume.pointer("/ephemeral/volumeClaimTemplate") else { return Ok(()) };
+    claim::check(claim)?;
     let modes =
         claim.pointer("/spec/accessModes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let known = ["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"];

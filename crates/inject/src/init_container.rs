@@ -1,8 +1,8 @@
 //! Containers that carry an agent: their resources and security context (spec 5.8).
 
-use std::rc::Rc;
+use std::{collections::BTreeSet, rc::Rc};
 
-use api::instrumentation::ResourceRequirements;
+use api::{instrumentation::ResourceRequirements, quantity};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -93,7 +93,30 @@ pub(crate) fn resources(context: &Context<'_>, wanted: &ResourceRequirements) ->
             limit_range::replace_when(request, limit, above);
         }
     }
+    fit_sum(context, &mut wanted);
+    limit_range::fit_requests(&mut wanted, &context.facts.limit_ranges);
     serde_json::to_value(wanted).unwrap_or_else(|_| json!({}))
+}
+
+/// The requests of all containers together may not exceed that of the pod: an agent takes as little as the
+/// namespace allows where the user's containers leave too little for it. All are counted as if they ran at the same time, which is never too few.
+fn fit_sum(context: &Context<'_>, wanted: &mut ResourceRequirements) {
+    let Some(pod_level) = &context.pod.spec.resources else { return };
+    let amount = |resources: &Value, resource: &str| {
+        let of = |field: &str| resources.get(field).and_then(|l| l.get(resource)).and_then(quantity::nanos);
+        of("requests").or_else(|| of("limits"))
+    };
+    let asked = wanted.limits.iter().chain(&wanted.requests).flatten().map(|(resource, _)| resource.clone());
+    for resource in asked.collect::<BTreeSet<_>>() {
+        let Some(most) = amount(pod_level, &resource) else { continue };
+        let users = context.pod.all_containers().filter_map(|c| amount(c.resources.as_ref()?, &resource));
+        let given = [&wanted.requests, &wanted.limits].into_iter().flatten().find_map(|l| l.get(&resource));
+        let own = given.and_then(quantity::nanos).unwrap_or_default();
+        let least = limit_range::least(&context.facts.limit_ranges, &resource);
+        if users.sum::<i128>() + own > most {
+            wanted.requests.get_or_insert_default().insert(resource, least);
+        }
+    }
 }
 
 /// Inserts agents' init containers: before the first target when that is an init container, else at the end (spec 4.5).

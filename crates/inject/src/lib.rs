@@ -23,6 +23,7 @@ pub mod verdict_annotation;
 
 mod already;
 mod check;
+mod claim;
 mod context;
 mod draft;
 mod env;
@@ -36,6 +37,7 @@ mod patch;
 mod pod_security;
 mod resource;
 mod sdk_environment;
+mod syntax;
 mod targets;
 mod volume;
 

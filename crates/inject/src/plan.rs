@@ -54,6 +54,7 @@ pub fn plan(pod: &Pod<'_>, request: &Request, facts: &Facts, settings: &Settings
     }
     decision.verdicts.extend(unknown_languages(request));
     let annotation = settings.verdict_annotation.then(|| verdict_annotation::render(&decision.verdicts));
+    let annotation = annotation.filter(|text| verdict_annotation::has_room(pod, text));
     decision.patch = patch::patch(pod, draft, annotation.as_deref().map(|text| (annotation::VERDICT, text)));
     decision
 }

@@ -178,6 +178,11 @@ pub struct Container {
     pub env_from: Vec<EnvFrom>,
     /// Mounts; none when the field is absent.
     pub volume_mounts: Option<Vec<Mount>>,
+    /// Block devices.
+    #[serde(deserialize_with = "null_is_default")]
+    pub volume_devices: Vec<Device>,
+    /// Resources.
+    pub resources: Option<Value>,
     /// Security context, passed on.
     pub security_context: Option<Value>,
     /// Pull policy.
@@ -219,6 +224,14 @@ pub struct Mount {
     pub name: String,
     /// Path in the container.
     pub mount_path: String,
+}
+
+/// A block device in a container.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Device {
+    /// Path in the container.
+    pub device_path: String,
 }
 
 impl Metadata {

@@ -29,6 +29,9 @@ const BASELINE_CAPABILITIES: [&str; 14] = [
     "NET_RAW",
 ];
 
+/// Types of SELinux that the baseline level lets a container have.
+const SELINUX_TYPES: [&str; 4] = ["container_t", "container_init_t", "container_kvm_t", "container_engine_t"];
+
 /// Declines what the namespace's level would refuse. A container that inherits its target's security context is as good as
 /// the target, so only containers of ours that have one of their own are looked at.
 pub(crate) fn check(context: &Context<'_>, draft: &Draft) -> Result<(), Decline> {
@@ -85,6 +88,17 @@ fn violation(context: &Context<'_>, level: &str, given: &Value) -> Option<String
     let seccomp = effective("/seccompProfile/type");
     if seccomp.as_ref().and_then(Value::as_str) == Some("Unconfined") {
         return Some("seccompProfile Unconfined".to_owned());
+    }
+    let text = |path: &str| given.pointer(path).and_then(Value::as_str).unwrap_or_default();
+    if text("/appArmorProfile/type") == "Unconfined" {
+        return Some("appArmorProfile Unconfined".to_owned());
+    }
+    let selinux_type = text("/seLinuxOptions/type");
+    if !selinux_type.is_empty() && !SELINUX_TYPES.contains(&selinux_type)
+        || !text("/seLinuxOptions/user").is_empty()
+        || !text("/seLinuxOptions/role").is_empty()
+    {
+        return Some("seLinuxOptions".to_owned());
     }
     if level != "restricted" {
         return None;

@@ -3,10 +3,25 @@
 //! Entries separated by `;`, each `<language>[/<container>]=<reason>[(<namespace>/<instrumentation>@<generation>)]`, injected
 //! ones first. At most [`MAX_LENGTH`] bytes; what does not fit is counted: `;+3`.
 
-use crate::verdict::{Reason, Verdict};
+use api::annotation::VERDICT;
+
+use crate::{
+    pod::Pod,
+    verdict::{Reason, Verdict},
+};
 
 /// Longest value, in bytes.
 pub const MAX_LENGTH: usize = 1024;
+
+/// Most bytes that the keys and values of an object's annotations may have together.
+const ALL_ANNOTATIONS: usize = 256 * 1024;
+
+/// Whether the annotation fits beside those of the pod; the API server refuses a pod with too much of them.
+pub(crate) fn has_room(pod: &Pod<'_>, text: &str) -> bool {
+    let others = pod.metadata.annotations.iter().filter(|(key, _)| *key != VERDICT);
+    let used: usize = others.map(|(key, value)| key.len() + value.len()).sum();
+    used + VERDICT.len() + text.len() <= ALL_ANNOTATIONS
+}
 
 /// Writes the verdicts.
 pub(crate) fn render(verdicts: &[Verdict]) -> String {

@@ -180,17 +180,16 @@ async fn kube_system_is_left_alone_unless_it_opts_in() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_pod_of_a_namespace_made_just_now_is_instrumented() -> Result<()> {
+async fn an_instrumentation_and_a_pod_applied_in_one_go_find_each_other() -> Result<()> {
     let (_, client, namespace) = start("fresh").await?;
-    testkit::create_yaml(&client, INSTRUMENTATION, &namespace).await?;
-    let java = "
-apiVersion: v1
-kind: Pod
-metadata: {name: p, annotations: {instrumentation.opentelemetry.io/inject-java: main}}
-spec: {containers: [{name: app, image: registry.example/app:1}]}
-";
-    let made = testkit::create_yaml(&client, java, &namespace).await?;
-    assert!(made[0].metadata.annotations.as_ref().is_some_and(|a| a[support::VERDICT].contains("Injected")));
+    for i in 0..20 {
+        let instrumentation = INSTRUMENTATION.replace("name: main", &format!("name: main-{i}"));
+        testkit::create_yaml(&client, &instrumentation, &namespace).await?;
+        // At once: the watch may not have told of it yet.
+        let (made, _) =
+            create_pod(&client, &namespace, &pod(&format!("p-{i}"), JAVA, &format!("main-{i}"))).await?;
+        assert!(verdict(&made).contains("=Injected"), "{i}: {}", verdict(&made));
+    }
     Ok(())
 }
 

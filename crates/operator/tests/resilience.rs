@@ -21,6 +21,12 @@ use testkit::{Component, ControlPlane, Operator, OperatorOptions};
 
 const JAVA: &str = "instrumentation.opentelemetry.io/inject-java";
 
+/// Freezes the API server, and waits until the last of its threads has noticed.
+async fn freeze(cluster: &ControlPlane) {
+    assert!(cluster.pause(Component::ApiServer));
+    tokio::time::sleep(Duration::from_millis(500)).await;
+}
+
 #[tokio::test]
 async fn killed_while_200_pods_are_made_nothing_is_lost_and_injection_resumes_with_the_same_authority()
 -> Result<()> {
@@ -71,7 +77,7 @@ async fn a_paused_api_server_costs_no_more_than_the_deadline() -> Result<()> {
         Ok(answer(&known()).await?.1["response"]["patch"].is_string().then_some(()))
     })
     .await?;
-    assert!(cluster.pause(Component::ApiServer));
+    freeze(&cluster).await;
     let warm = answer(&known()).await;
     let cold = answer(&unknown).await;
     let elsewhere =
@@ -97,7 +103,7 @@ async fn past_the_deadline_the_pod_goes_through_untouched_counted_and_logged() -
     let operator = Operator::start(&cluster, OperatorOptions { args, ..OperatorOptions::default() }).await?;
     let client = cluster.client().await?;
     let ca = ca_bundle(&client).await?;
-    assert!(cluster.pause(Component::ApiServer));
+    freeze(&cluster).await;
     let answer = ask(
         operator.webhook_port(),
         &ca,

@@ -3,24 +3,27 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::Duration,
 };
 
+use api::{Instrumentation, Settings};
 use futures::future::{join_all, join4};
 use inject::{
-    Candidates, Existence, Facts, Namespace, Needs, OwnerLookup, OwnerReference, limit_range::LimitRange,
+    Candidates, Existence, Facts, Namespace, Needs, OwnerLookup, OwnerReference, Reason, Request,
+    limit_range::LimitRange, request::choose,
 };
 use k8s_openapi::{
     NamespaceResourceScope,
     api::{apps::v1::ReplicaSet, batch::v1::Job, core::v1},
 };
-use kube::{Api, Resource, api::GetParams};
+use kube::{
+    Api, Resource,
+    api::{GetParams, ListParams},
+};
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::{Entry, Lean, Lookup, Owners, Store, namespace, owners};
-
-/// How long a question about the Namespace itself may take: without it nothing can be decided.
-const NAMESPACE_PATIENCE: Duration = super::lookup::PATIENCE;
+use super::{
+    Content, Entry, Instrumentations, Lean, Lookup, Owners, Store, lookup::PATIENCE, namespace, owners,
+};
 
 /// Answers remembered for some seconds.
 #[derive(Default)]
@@ -49,8 +52,9 @@ impl Store {
             return NamespaceLookup::Found(found);
         }
         let api = Api::<Lean<v1::Namespace>>::all(self.client.clone());
-        match tokio::time::timeout(NAMESPACE_PATIENCE, api.get(name)).await {
+        match tokio::time::timeout(PATIENCE, api.get(name)).await {
             Ok(Ok(found)) => NamespaceLookup::Found(Arc::new(namespace(found.into_metadata()))),
+            Ok(Err(kube::Error::Api(status))) => NamespaceLookup::Unreadable(status.message.clone()),
             Ok(Err(error)) => NamespaceLookup::Unreadable(error.to_string()),
             Err(_) => NamespaceLookup::Unreadable(format!(
                 "namespaces \"{name}\": no answer from the API server in time"
@@ -58,21 +62,43 @@ impl Store {
         }
     }
 
-    /// The Instrumentations of these namespaces.
-    pub async fn candidates(&self, namespaces: &BTreeSet<String>) -> Candidates {
+    /// The Instrumentations that the request may mean: those in memory, or those of the API server where memory has
+    /// none that fits. An Instrumentation and a workload are often applied in one go, and the watch takes a moment.
+    pub async fn candidates(&self, request: &Request, settings: &Settings) -> Candidates {
         self.instrumentations.filled().await;
-        let mut candidates = Candidates::default();
-        for namespace in namespaces {
-            for entry in self.instrumentations.in_namespace(namespace) {
-                match entry {
-                    Entry::Usable(object) => candidates.objects.push(object),
-                    Entry::Unreadable(bad) => {
-                        candidates.unreadable.push((namespace.clone(), bad.0.clone(), bad.1.clone()))
-                    }
-                }
-            }
+        let mut namespaces = request.instrumentation_namespaces();
+        namespaces.retain(|namespace| self.watches(namespace));
+        let mut held = Candidates::default();
+        for namespace in &namespaces {
+            add(&mut held, namespace, self.instrumentations.in_namespace(namespace));
         }
-        candidates
+        let missing = request.languages.iter().any(|language| {
+            let chosen = choose(language, request, &held, settings);
+            chosen.is_err_and(|no| {
+                matches!(no.reason, Reason::NoInstrumentation | Reason::InstrumentationNotFound)
+            })
+        });
+        if !missing || !settings.instrumentation_crds {
+            return held;
+        }
+        // Not remembered: an answer from before the object was made is the very thing to be avoided. It costs one list for
+        // each pod that would be declined otherwise.
+        let asked = namespaces.iter().map(|namespace| self.list_instrumentations(namespace));
+        let Some(answers) = join_all(asked).await.into_iter().collect::<Option<Vec<_>>>() else {
+            return held;
+        };
+        let mut fresh = Candidates::default();
+        for (namespace, entries) in namespaces.iter().zip(answers) {
+            add(&mut fresh, namespace, entries);
+        }
+        fresh
+    }
+
+    async fn list_instrumentations(&self, namespace: &str) -> Option<Vec<Entry>> {
+        let api =
+            Api::<Content<Instrumentations, Instrumentation>>::namespaced(self.client.clone(), namespace);
+        let list = tokio::time::timeout(PATIENCE, api.list(&ListParams::default())).await.ok()?.ok()?;
+        Some(list.items.into_iter().map(Entry::from).collect())
     }
 
     /// Everything else that is needed, asked for all at once.
@@ -168,6 +194,17 @@ impl Store {
         };
         let keys = self.remembered.env_from.get(namespace, name, ask).await.flatten()?;
         Some((name.to_owned(), BTreeSet::clone(&keys)))
+    }
+}
+
+fn add(candidates: &mut Candidates, namespace: &str, entries: impl IntoIterator<Item = Entry>) {
+    for entry in entries {
+        match entry {
+            Entry::Usable(object) => candidates.objects.push(object),
+            Entry::Unreadable(bad) => {
+                candidates.unreadable.push((namespace.to_owned(), bad.0.clone(), bad.1.clone()));
+            }
+        }
     }
 }
 

@@ -147,7 +147,7 @@ impl Pods {
         if pod.metadata.namespace.is_empty() {
             pod.metadata.namespace.clone_from(&namespace.name);
         }
-        let candidates = self.store.candidates(&request.instrumentation_namespaces()).await;
+        let candidates = self.store.candidates(&request, &self.settings).await;
         let needs = inject::needs(&pod, &request, &candidates, &self.settings);
         let facts = self.store.facts(namespace, candidates, &needs).await;
         Some(inject::plan(&pod, &request, &facts, &self.settings))

@@ -23,7 +23,7 @@ use super::{
     collectors,
     kind::{KINDS, Kind},
 };
-use crate::controller::queue::Queue;
+use crate::{controller::queue::Queue, store::reflect::give_memory_back};
 
 /// Starts all watches; the number of those that have not listed their objects yet.
 pub(super) fn start(
@@ -175,6 +175,7 @@ impl Watch {
                     if let Some(listed) = listed.take() {
                         self.children.retain(kind, self.scope.as_deref(), &listed);
                     }
+                    give_memory_back();
                     if let Some(missing) = missing.take() {
                         one_less(&missing);
                     }
