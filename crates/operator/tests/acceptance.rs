@@ -120,7 +120,6 @@ async fn five_hundred_random_injected_pods_are_accepted_by_the_real_api_server()
     let random = &mut Random::new(seed);
     Operator::shared().await?;
     let client = testkit::shared().await?.client().await?;
-    let t = std::time::Instant::now();
     let mut places = Vec::new();
     for line in NAMESPACES {
         places.push(place(&client, random, line).await?);

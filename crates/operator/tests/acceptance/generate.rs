@@ -211,7 +211,7 @@ pub(crate) fn instrumentation(random: &mut Random, name: &str) -> Value {
     random.field(&mut spec, 2, "exporter", |r| {
         let endpoints = ["http://c:4317", "http://c:4318", "https://[::1]:4317/x", "$(A)", ":"];
         let mut exporter = json!({ "endpoint": r.of(&endpoints) });
-        r.field(&mut exporter, 2, "tls", |r| exporter_tls(r));
+        r.field(&mut exporter, 2, "tls", exporter_tls);
         if exporter.get("tls").is_some() {
             exporter["endpoint"] = "https://c:4317".into();
         }
