@@ -233,10 +233,14 @@ fn security_context(context: &Value) -> Result<(), String> {
     let kind = |field: &str| context.pointer(&format!("/{field}/type")).and_then(Value::as_str);
     let local =
         |field: &str| context.pointer(&format!("/{field}/localhostProfile")).is_some_and(|p| !p.is_null());
+    let path = |field: &str| {
+        let path = context.pointer(&format!("/{field}/localhostProfile")).and_then(Value::as_str);
+        path.is_some_and(|p| !p.is_empty() && p.trim() == p)
+    };
     for field in ["seccompProfile", "appArmorProfile"] {
         match kind(field) {
-            Some("Localhost") if !local(field) => {
-                return Err(format!("securityContext.{field} has no localhostProfile"));
+            Some("Localhost") if !path(field) => {
+                return Err(format!("securityContext.{field} has no path in localhostProfile"));
             }
             Some("RuntimeDefault" | "Unconfined") if local(field) => {
                 return Err(format!("securityContext.{field}.localhostProfile is only for type Localhost"));

@@ -39,6 +39,7 @@ mod resource;
 mod sdk_environment;
 mod syntax;
 mod targets;
+mod total;
 mod volume;
 
 pub use facts::{Candidates, Existence, Facts, Namespace, Needs, OwnerLookup, needs};

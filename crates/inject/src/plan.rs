@@ -16,6 +16,7 @@ use crate::{
     pod_security,
     request::{LanguageRequest, Request, choose},
     targets::{self, Names},
+    total,
     verdict::{Decline, Reason, Source, Verdict},
     verdict_annotation,
 };
@@ -110,6 +111,7 @@ fn inject_one(context: &Context<'_>, draft: &mut Draft, places: &[Place]) -> Vec
     let mut attempt = draft.clone();
     let outcomes = language::inject(context, &mut attempt, places).and_then(|outcomes| {
         check::check(context.pod, &attempt, &source.to_string())?;
+        total::check(context, &attempt)?;
         pod_security::check(context, &attempt)?;
         Ok(outcomes)
     });

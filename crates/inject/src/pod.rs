@@ -178,6 +178,9 @@ pub struct Container {
     pub env_from: Vec<EnvFrom>,
     /// Mounts; none when the field is absent.
     pub volume_mounts: Option<Vec<Mount>>,
+    /// `Always` makes an init container one that stays.
+    #[serde(deserialize_with = "null_is_default")]
+    pub restart_policy: String,
     /// Block devices.
     #[serde(deserialize_with = "null_is_default")]
     pub volume_devices: Vec<Device>,
