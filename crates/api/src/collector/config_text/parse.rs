@@ -7,17 +7,43 @@ use serde_json::Value;
 #[error("{0}")]
 pub struct Unreadable(pub String);
 
+/// Levels of nesting that any thread's stack holds; no real configuration has more.
+const SHALLOW: usize = 32;
+
+/// Levels of nesting that a configuration may have: as many as fit, inside of a ConversionReview, into JSON that can be
+/// read again.
+const DEEP: usize = 122;
+
+/// Enough for `DEEP` levels in an unoptimised build, several times over. Only what is used of it costs memory.
+const STACK: usize = 32 << 20;
+
 /// Reads YAML with the rules of the Go operator: `yes` and `on` are strings, a leading zero means octal, merge keys are
 /// merged. Integers stay integers.
 ///
 /// # Errors
 ///
-/// The parser's sentence, with line and column, where the text is no YAML, has a key twice, or has several documents.
+/// The parser's sentence, with line and column, where the text is no YAML, has a key twice, has several documents, or
+/// is nested more than 122 levels deep.
 pub fn parse(text: &str) -> Result<Value, Unreadable> {
+    match read(text, SHALLOW) {
+        // Reading is recursive, and a stack that ends takes the process with it.
+        Err(shallow) => on_a_larger_stack(|| read(text, DEEP)).unwrap_or(Err(shallow)),
+        read => read,
+    }
+}
+
+fn on_a_larger_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work).ok()?;
+        thread.join().ok()
+    })
+}
+
+fn read(text: &str, depth: usize) -> Result<Value, Unreadable> {
     // The text comes with a request, which is bounded; no object that JSON can hold may be unreadable as YAML.
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
-            max_depth: 160,
+            max_depth: depth,
             max_nodes: 8_000_000,
             max_events: 32_000_000,
             simple_key_max_lookahead: 1 << 20,

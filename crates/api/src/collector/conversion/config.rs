@@ -23,7 +23,7 @@ pub struct UnreadableConfig {
 
 /// What is wrong with the configuration that a v1beta1 object was converted from, as long as nobody gave it another.
 pub fn unreadable_config(object: &Value) -> Option<UnreadableConfig> {
-    let kept = stash::of(object, OLD_VERSION)["spec"]["config"].take();
+    let kept = stash::peek(object)[OLD_VERSION]["spec"]["config"].clone();
     if !is_empty(&object["spec"]["config"]) {
         return None;
     }

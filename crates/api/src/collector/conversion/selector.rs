@@ -89,7 +89,10 @@ fn put_setting(into: &mut Value, name: &str, value: Value) {
     put(into, &["spec", "targetAllocator", "prometheusCR", name], value);
 }
 
+/// Keeps that there is no selector. The null says so; it is put in two steps, since there is nothing to put about null.
 fn note_absent(unsaid: &mut Value, name: &str) {
-    put_setting(unsaid, name, Value::Bool(false));
-    unsaid["spec"]["targetAllocator"]["prometheusCR"][name] = Value::Null;
+    put_setting(unsaid, name, json!({}));
+    if let Some(settings) = unsaid.pointer_mut("/spec/targetAllocator/prometheusCR") {
+        settings[name] = Value::Null;
+    }
 }

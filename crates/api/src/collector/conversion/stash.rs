@@ -36,12 +36,12 @@ pub(super) fn put(object: &mut Value, mut stash: Stash) {
     }
 }
 
-/// What a version says in this object beyond the other; null if nothing.
-pub(super) fn of(object: &Value, version: &str) -> Value {
+/// What an object keeps for its other versions; null if nothing.
+pub(super) fn peek(object: &Value) -> Value {
     object["metadata"]["annotations"][ANNOTATION]
         .as_str()
-        .and_then(|text| serde_json::from_str::<Value>(text).ok())
-        .map_or(Value::Null, |mut stash| stash[version].take())
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or(Value::Null)
 }
 
 fn annotations(object: &mut Value) -> Option<&mut Map<String, Value>> {
