@@ -1,6 +1,7 @@
 //! Reading a configuration that is given as text.
 
 use serde_json::Value;
+use serde_saphyr::{Error, budget::BudgetBreach};
 
 /// A text that is no configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -14,6 +15,9 @@ const SHALLOW: usize = 32;
 /// read again.
 const DEEP: usize = 122;
 
+/// Nodes that aliases may repeat: far more than any configuration has, few enough that a bomb costs little.
+const REPEATED: usize = 100_000;
+
 /// Enough for `DEEP` levels in an unoptimised build, several times over. Only what is used of it costs memory.
 const STACK: usize = 32 << 20;
 
@@ -25,21 +29,25 @@ const STACK: usize = 32 << 20;
 /// The parser's sentence, with line and column, where the text is no YAML, has a key twice, has several documents, or
 /// is nested more than 122 levels deep.
 pub fn parse(text: &str) -> Result<Value, Unreadable> {
-    match read(text, SHALLOW) {
+    let read_text = match read(text, SHALLOW) {
         // Reading is recursive, and a stack that ends takes the process with it.
-        Err(shallow) => on_a_larger_stack(|| read(text, DEEP)).unwrap_or(Err(shallow)),
-        read => read,
-    }
+        Err(Error::Budget { breach: BudgetBreach::Depth { .. }, .. }) => {
+            on_a_larger_stack(|| read(text, DEEP).map_err(|error| error.to_string()))
+        }
+        read_text => read_text.map_err(|error| error.to_string()),
+    };
+    read_text.map_err(Unreadable)
 }
 
-fn on_a_larger_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
+fn on_a_larger_stack<T: Send>(work: impl FnOnce() -> Result<T, String> + Send) -> Result<T, String> {
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work).ok()?;
-        thread.join().ok()
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
+        let thread = thread.map_err(|error| format!("nested too deeply for the memory that there is: {error}"))?;
+        thread.join().unwrap_or_else(|_| Err("the YAML reader gave up".to_owned()))
     })
 }
 
-fn read(text: &str, depth: usize) -> Result<Value, Unreadable> {
+fn read(text: &str, depth: usize) -> Result<Value, Error> {
     // The text comes with a request, which is bounded; no object that JSON can hold may be unreadable as YAML.
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
@@ -48,10 +56,11 @@ fn read(text: &str, depth: usize) -> Result<Value, Unreadable> {
             max_events: 32_000_000,
             simple_key_max_lookahead: 1 << 20,
         },
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: REPEATED },
         strict_booleans: true,
         legacy_octal_numbers: true,
         non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::AsString,
         with_snippet: false,
     };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| Unreadable(error.to_string()))
+    serde_saphyr::from_str_with_options(text, options)
 }
