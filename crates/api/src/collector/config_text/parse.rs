@@ -42,7 +42,8 @@ pub fn parse(text: &str) -> Result<Value, Unreadable> {
 fn on_a_larger_stack<T: Send>(work: impl FnOnce() -> Result<T, String> + Send) -> Result<T, String> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
-        let thread = thread.map_err(|error| format!("nested too deeply for the memory that there is: {error}"))?;
+        let thread =
+            thread.map_err(|error| format!("nested too deeply for the memory that there is: {error}"))?;
         thread.join().unwrap_or_else(|_| Err("the YAML reader gave up".to_owned()))
     })
 }
