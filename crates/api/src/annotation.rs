@@ -16,5 +16,11 @@ pub const DOTNET_RUNTIME: &str = "instrumentation.opentelemetry.io/otel-dotnet-a
 pub const GO_TARGET_EXE: &str = "instrumentation.opentelemetry.io/otel-go-auto-target-exe";
 /// Prefix of resource attributes given on the pod: `resource.opentelemetry.io/<attribute key>`.
 pub const RESOURCE_PREFIX: &str = "resource.opentelemetry.io/";
+/// Which collector a pod gets as a sidecar (pod or Namespace).
+pub const SIDECAR_INJECT: &str = "sidecar.opentelemetry.io/inject";
+/// On an OpenTelemetryCollector in sidecar mode: the namespaces, separated by commas, whose pods may get it. Without it all may.
+pub const SIDECAR_NAMESPACES: &str = "sidecar.opentelemetry.io/allowed-namespaces";
+/// Label of pods with a sidecar: `<namespace>.<name>` of its collector, cut to 63 characters.
+pub const SIDECAR_INJECTED: &str = "sidecar.opentelemetry.io/injected";
 /// What the operator decided for this pod, written on injected and on declined pods.
 pub const VERDICT: &str = "instrumentation.opentelemetry.io/verdict";

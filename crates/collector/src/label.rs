@@ -31,7 +31,7 @@ pub const VERSION: &str = "app.kubernetes.io/version";
 /// Name of the child, or what the collector itself says.
 pub const NAME: &str = "app.kubernetes.io/name";
 /// Label of injected pods: [`instance`] of the sidecar's collector.
-pub const INJECTED: &str = "sidecar.opentelemetry.io/injected";
+pub const INJECTED: &str = api::annotation::SIDECAR_INJECTED;
 
 /// Longest value of a label.
 const MAX: usize = 63;

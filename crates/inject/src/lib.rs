@@ -47,4 +47,4 @@ pub use plan::{Decision, plan};
 pub use pod::{Metadata, OwnerReference, Pod};
 pub use request::{Asked, LanguageRequest, Request};
 pub use uninject::{Uninjected, uninject};
-pub use verdict::{Decline, Reason, Source, Verdict};
+pub use verdict::{About, Decline, Reason, Source, Verdict};

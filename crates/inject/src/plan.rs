@@ -17,7 +17,7 @@ use crate::{
     request::{LanguageRequest, Request, choose},
     targets::{self, Names},
     total,
-    verdict::{Decline, Reason, Source, Verdict},
+    verdict::{About, Decline, Reason, Source, Verdict},
     verdict_annotation,
 };
 
@@ -261,12 +261,12 @@ fn names_to_choose(pod: &Pod<'_>, language: Language) -> String {
 fn unknown_languages(request: &Request) -> Vec<Verdict> {
     let known = Language::ALL.map(|l| l.id()).join(", ");
     let unknown = request.unknown.iter().map(|(key, value)| Verdict {
-        language: None,
+        about: About::Pod,
         container: None,
         reason: Reason::UnknownLanguage,
         message: format!("annotation {key}: {value:?} names no language"),
         fix: format!("write inject- followed by one of {known}"),
-        instrumentation: None,
+        source: None,
         notes: Vec::new(),
     });
     unknown.collect()
@@ -298,12 +298,12 @@ fn verdict(
     });
     let Decline { reason, message, fix } = decline;
     Verdict {
-        language: Some(language),
+        about: About::Language(language),
         container,
         reason,
         message,
         fix,
-        instrumentation: source,
+        source,
         notes: Vec::new(),
     }
 }

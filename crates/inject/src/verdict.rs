@@ -3,11 +3,11 @@
 
 use api::Language;
 
-/// Why a language was or was not injected into a container. The names are stable: they are metric labels and
+/// Why a language or a sidecar was or was not injected. The names are stable: they are metric labels and
 /// part of the verdict annotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
-    /// The language was injected.
+    /// The language, or the sidecar, was injected.
     Injected,
     /// The pod was injected before; injecting again changes nothing.
     AlreadyInjected,
@@ -67,11 +67,25 @@ pub enum Reason {
     DeadlineExceeded,
     /// The pod in the request could not be understood.
     PodUnreadable,
+    /// The annotation for sidecars says `false`, and the collector's container was taken out.
+    SidecarRemoved,
+    /// The value is `true` and the namespace has no OpenTelemetryCollector in sidecar mode.
+    NoCollector,
+    /// The value is `true` and the namespace has several OpenTelemetryCollectors in sidecar mode.
+    SeveralCollectors,
+    /// The named OpenTelemetryCollector does not exist.
+    CollectorNotFound,
+    /// The named OpenTelemetryCollector is in another mode than `sidecar`.
+    CollectorNotSidecar,
+    /// The OpenTelemetryCollector may not be used from the pod's namespace.
+    CollectorNotAllowed,
+    /// No sidecar can be made of the OpenTelemetryCollector, or the API server would refuse the pod with it.
+    InvalidCollector,
 }
 
 impl Reason {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Reason; 30] = [
+    pub const ALL: [Reason; 37] = [
         Reason::Injected,
         Reason::AlreadyInjected,
         Reason::UnknownLanguage,
@@ -102,6 +116,13 @@ impl Reason {
         Reason::NoContainers,
         Reason::DeadlineExceeded,
         Reason::PodUnreadable,
+        Reason::SidecarRemoved,
+        Reason::NoCollector,
+        Reason::SeveralCollectors,
+        Reason::CollectorNotFound,
+        Reason::CollectorNotSidecar,
+        Reason::CollectorNotAllowed,
+        Reason::InvalidCollector,
     ];
 
     /// The reason's code, for example `InstrumentationNotFound`.
@@ -137,6 +158,13 @@ impl Reason {
             Reason::NoContainers => "NoContainers",
             Reason::DeadlineExceeded => "DeadlineExceeded",
             Reason::PodUnreadable => "PodUnreadable",
+            Reason::SidecarRemoved => "SidecarRemoved",
+            Reason::NoCollector => "NoCollector",
+            Reason::SeveralCollectors => "SeveralCollectors",
+            Reason::CollectorNotFound => "CollectorNotFound",
+            Reason::CollectorNotSidecar => "CollectorNotSidecar",
+            Reason::CollectorNotAllowed => "CollectorNotAllowed",
+            Reason::InvalidCollector => "InvalidCollector",
         }
     }
 
@@ -156,6 +184,7 @@ impl Reason {
                 | Reason::NamespaceNotFound
                 | Reason::InvalidContainerNames
                 | Reason::CertificateObjectMissing
+                | Reason::CollectorNotFound
         )
     }
 }
@@ -184,11 +213,44 @@ impl Decline {
     }
 }
 
-/// What was decided for one requested language and one container.
+/// What a verdict is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum About {
+    /// The pod as a whole: it was declined before anything else mattered, or asks for a language that does not exist.
+    Pod,
+    /// The collector in a container of its own.
+    Sidecar,
+    /// A language.
+    Language(Language),
+}
+
+impl About {
+    /// The language, if it is one.
+    pub fn language(self) -> Option<Language> {
+        match self {
+            About::Language(language) => Some(language),
+            About::Pod | About::Sidecar => None,
+        }
+    }
+
+    /// One word: `pod`, `sidecar`, or the language's id.
+    pub fn id(self) -> &'static str {
+        match self {
+            About::Pod => "pod",
+            About::Sidecar => SIDECAR,
+            About::Language(language) => language.id(),
+        }
+    }
+}
+
+/// [`About::Sidecar`] in one word.
+pub(crate) const SIDECAR: &str = "sidecar";
+
+/// What was decided for the sidecar, or for one requested language and one container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// The language; none when the whole pod was declined before a language mattered, or for an unknown language.
-    pub language: Option<Language>,
+    /// The language or the sidecar.
+    pub about: About,
     /// The container; none when the language was declined before containers were looked at.
     pub container: Option<String>,
     /// The reason code.
@@ -197,13 +259,13 @@ pub struct Verdict {
     pub message: String,
     /// What the user can do about it; empty when nothing needs to be done.
     pub fix: String,
-    /// The Instrumentation that was chosen.
-    pub instrumentation: Option<Source>,
+    /// The Instrumentation that was chosen, or the OpenTelemetryCollector of the sidecar.
+    pub source: Option<Source>,
     /// Things worth knowing that changed nothing about the decision.
     pub notes: Vec<String>,
 }
 
-/// The Instrumentation behind a verdict.
+/// The object behind a verdict: an Instrumentation, or the OpenTelemetryCollector of a sidecar.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     /// Namespace; empty for the static Instrumentation of the configuration file.
@@ -224,13 +286,17 @@ impl std::fmt::Display for Source {
 }
 
 impl Verdict {
-    /// What the verdict is about: `<language>/<container>`, `<language>`, or `pod`.
+    /// What the verdict is about: `<language>/<container>`, `<language>`, `sidecar/<container>`, `sidecar`, or `pod`.
     pub fn subject(&self) -> String {
-        match (self.language, &self.container) {
-            (Some(language), Some(container)) => format!("{language}/{container}"),
-            (Some(language), None) => language.to_string(),
-            (None, _) => "pod".to_owned(),
+        match (self.about, &self.container) {
+            (About::Pod, _) | (_, None) => self.about.id().to_owned(),
+            (about, Some(container)) => format!("{}/{container}", about.id()),
         }
+    }
+
+    /// The language that the verdict is about, if it is about one.
+    pub fn language(&self) -> Option<Language> {
+        self.about.language()
     }
 
     /// Message and fix in one text: `<message>; <fix>`.

@@ -52,7 +52,7 @@ fn entry(verdict: &Verdict) -> String {
     let mut entry = verdict.subject();
     entry.push('=');
     entry.push_str(verdict.reason.code());
-    if let (Reason::Injected, Some(source)) = (verdict.reason, &verdict.instrumentation) {
+    if let (Reason::Injected, Some(source)) = (verdict.reason, &verdict.source) {
         entry.push_str(&format!("({source}@{})", source.generation));
     }
     entry
@@ -69,16 +69,17 @@ pub fn has_injected(annotation: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verdict::About;
     use api::Language;
 
     fn verdict(container: &str, reason: Reason) -> Verdict {
         Verdict {
-            language: Some(Language::Java),
+            about: About::Language(Language::Java),
             container: Some(container.to_owned()),
             reason,
             message: String::new(),
             fix: String::new(),
-            instrumentation: None,
+            source: None,
             notes: Vec::new(),
         }
     }

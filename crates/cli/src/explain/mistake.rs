@@ -66,7 +66,7 @@ pub(super) fn of_value(request: &Request, verdict: &Verdict) -> Option<Finding> 
     if verdict.reason != Reason::InstrumentationNotFound {
         return None;
     }
-    let asked = request.languages.iter().find(|l| Some(l.language) == verdict.language)?;
+    let asked = request.languages.iter().find(|l| Some(l.language) == verdict.language())?;
     let Asked::Named { .. } = &asked.asked else { return None };
     let meant = asked.value.trim().to_ascii_lowercase();
     let key = asked.language.info().inject;
@@ -87,7 +87,7 @@ pub(super) fn of_namespace(
     if !matches!(verdict.reason, Reason::NoInstrumentation | Reason::InstrumentationNotFound) {
         return None;
     }
-    let asked = request.languages.iter().find(|l| Some(l.language) == verdict.language)?;
+    let asked = request.languages.iter().find(|l| Some(l.language) == verdict.language())?;
     let wanted = match &asked.asked {
         Asked::Named { name, .. } => Some(name),
         Asked::TheOnlyOne | Asked::Nothing => None,

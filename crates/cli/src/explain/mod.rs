@@ -246,7 +246,7 @@ fn explain_live(
 
 /// The Instrumentation behind a verdict, as it is stored in the cluster.
 fn stored(session: &Session, verdict: &Verdict) -> Result<Option<Value>, Failure> {
-    let Some(source) = &verdict.instrumentation else { return Ok(None) };
+    let Some(source) = &verdict.source else { return Ok(None) };
     let all = session.world.instrumentations_in_cluster(&source.namespace).or_exit(Exit::Cluster)?;
     Ok(all.into_iter().find(|i| i.pointer("/metadata/name").and_then(Value::as_str) == Some(&source.name)))
 }

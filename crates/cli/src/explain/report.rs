@@ -1,6 +1,6 @@
 //! What `explain` has found out, as data: the table, JSON and YAML say the same.
 
-use inject::{Reason, Request, Verdict};
+use inject::{About, Reason, Request, Verdict};
 use serde::Serialize;
 
 /// Everything.
@@ -100,7 +100,7 @@ impl Finding {
 impl Row {
     /// The row of a verdict.
     pub(super) fn of(verdict: &Verdict, request: &Request) -> Row {
-        let asked = request.languages.iter().find(|l| Some(l.language) == verdict.language);
+        let asked = request.languages.iter().find(|l| Some(l.language) == verdict.language());
         let asked_by = asked.map(|l| {
             let holder = if l.from_namespace { "Namespace" } else { "pod" };
             format!(
@@ -111,9 +111,9 @@ impl Row {
         });
         Row {
             container: verdict.container.clone().unwrap_or_default(),
-            language: verdict.language.map(|l| l.to_string()).unwrap_or_default(),
+            language: if verdict.about == About::Pod { String::new() } else { verdict.about.id().to_owned() },
             verdict: verdict.reason.code(),
-            instrumentation: verdict.instrumentation.as_ref().map(ToString::to_string).unwrap_or_default(),
+            instrumentation: verdict.source.as_ref().map(ToString::to_string).unwrap_or_default(),
             asked_by: asked_by.unwrap_or_default(),
             changes: Vec::new(),
             message: verdict.message.clone(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use inject::Verdict;
+use inject::{About, Verdict};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -85,7 +85,7 @@ impl VerdictForm {
             (!fits).then(|| format!("{name} of {short}: expected {wanted:?}, got {found:?}"))
         };
         let starts = long.message.as_ref().is_none_or(|m| got.message.starts_with(m.as_str()));
-        let source = got.instrumentation.as_ref().map(ToString::to_string).unwrap_or_default();
+        let source = got.source.as_ref().map(ToString::to_string).unwrap_or_default();
         part("message", &long.message, &got.message, starts)
             .or_else(|| {
                 part(
@@ -106,8 +106,8 @@ impl VerdictForm {
 
 /// `java app Injected`; `-` stands for what a verdict does not have.
 pub(crate) fn shorten(verdict: &Verdict) -> String {
-    let language = verdict.language.map_or("-", |l| l.id());
-    format!("{language} {} {}", verdict.container.as_deref().unwrap_or("-"), verdict.reason)
+    let about = if verdict.about == About::Pod { "-" } else { verdict.about.id() };
+    format!("{about} {} {}", verdict.container.as_deref().unwrap_or("-"), verdict.reason)
 }
 
 impl Expect {

@@ -136,7 +136,7 @@ fn speaks(pod: &Value, facts: &Facts, outcome: &Outcome, settings: &Settings) ->
             .decision
             .verdicts
             .iter()
-            .any(|v| v.language == Some(wanted.language) || v.language.is_none())
+            .any(|v| v.language() == Some(wanted.language) || v.about == inject::About::Pod)
         {
             broken.push(format!("no verdict for {}", wanted.language));
         }

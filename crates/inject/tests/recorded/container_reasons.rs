@@ -73,7 +73,7 @@ fn environment_of_the_clone(c: &mut Comparison<'_>) {
     let without =
         c.with_annotations(&[Language::Nginx.info().inject, Language::ApacheHttpd.info().inject], "false");
     let server = c.verdicts.iter().find(|v| {
-        matches!(v.language, Some(Language::ApacheHttpd | Language::Nginx)) && v.reason == Reason::Injected
+        matches!(v.language(), Some(Language::ApacheHttpd | Language::Nginx)) && v.reason == Reason::Injected
     });
     let Some(target) = server.and_then(|v| v.container.clone()) else { return };
     let mut without = without;

@@ -156,7 +156,7 @@ fn directives_of_the_service(theirs: &mut Value, ours: &Value, given: Option<&st
 /// Go: the application's attributes are the agent's too.
 pub(crate) fn attributes_of_the_application(c: &mut Comparison<'_>) {
     let mut received = c.received.clone();
-    for verdict in c.verdicts.iter().filter(|v| v.language == Some(Language::Go)) {
+    for verdict in c.verdicts.iter().filter(|v| v.language() == Some(Language::Go)) {
         let target = verdict.container.clone().unwrap_or_default();
         let Some(text) =
             container(&mut received, &target).and_then(|t| value(t, ATTRIBUTES).map(str::to_owned))

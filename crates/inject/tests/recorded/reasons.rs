@@ -73,7 +73,7 @@ impl Comparison<'_> {
     pub(crate) fn chosen(&self) -> Vec<(Language, std::sync::Arc<api::Instrumentation>)> {
         let mut chosen = Vec::new();
         for verdict in self.verdicts {
-            let (Some(language), Some(source)) = (verdict.language, &verdict.instrumentation) else {
+            let (Some(language), Some(source)) = (verdict.language(), &verdict.source) else {
                 continue;
             };
             let found = self
@@ -90,7 +90,7 @@ impl Comparison<'_> {
     }
 
     fn injected(&self, language: Language) -> bool {
-        self.verdicts.iter().any(|v| v.language == Some(language) && v.reason == Reason::Injected)
+        self.verdicts.iter().any(|v| v.language() == Some(language) && v.reason == Reason::Injected)
     }
 }
 
@@ -101,7 +101,7 @@ fn one_language_failed(c: &mut Comparison<'_>) {
         .verdicts
         .iter()
         .filter(|v| v.container.is_none() && v.reason.is_request_error())
-        .filter_map(|v| Some(v.language?.info().inject))
+        .filter_map(|v| Some(v.language()?.info().inject))
         .collect();
     if !failed.is_empty() && c.theirs == *c.untouched {
         c.theirs = c.with_annotations(&failed, "false");
@@ -114,7 +114,7 @@ fn list_of_another_language(c: &mut Comparison<'_>) {
         let value = c.annotation(key);
         let asked = Language::ALL
             .into_iter()
-            .any(|l| l.info().container_names == key && c.verdicts.iter().any(|v| v.language == Some(l)));
+            .any(|l| l.info().container_names == key && c.verdicts.iter().any(|v| v.language() == Some(l)));
         key.ends_with("-container-names")
             && !asked
             && value.contains(|ch: char| !ch.is_ascii_alphanumeric() && !"-,".contains(ch))
@@ -162,7 +162,7 @@ fn go_declined_or_found(c: &mut Comparison<'_>) {
 /// A container whose agent cannot be loaded is left alone, and an agent that nobody loads is not copied.
 fn nothing_left_behind(c: &mut Comparison<'_>) {
     for language in [Language::Java, Language::NodeJs, Language::Python, Language::DotNet] {
-        let of: Vec<&Verdict> = c.verdicts.iter().filter(|v| v.language == Some(language)).collect();
+        let of: Vec<&Verdict> = c.verdicts.iter().filter(|v| v.language() == Some(language)).collect();
         let kept_out =
             |v: &&Verdict| matches!(v.reason, Reason::VariableFromSource | Reason::AgentAlreadyConfigured);
         if !of.iter().any(kept_out) {

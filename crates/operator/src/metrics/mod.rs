@@ -7,8 +7,7 @@ pub mod server;
 
 use std::{sync::Arc, time::Duration};
 
-use api::Language;
-use inject::Reason;
+use inject::{About, Reason};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric},
@@ -151,8 +150,9 @@ histogram!(Bytes);
 
 impl Metrics {
     /// One verdict of a pod.
-    pub fn verdict(&self, language: Option<Language>, reason: Reason) {
-        let labels = VerdictLabels { language: language.map_or("none", Language::id), reason: reason.code() };
+    pub fn verdict(&self, about: About, reason: Reason) {
+        let language = if about == About::Pod { "none" } else { about.id() };
+        let labels = VerdictLabels { language, reason: reason.code() };
         self.verdicts.get_or_create(&labels).inc();
     }
 

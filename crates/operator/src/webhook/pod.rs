@@ -10,7 +10,7 @@ use std::{
 
 use api::Settings;
 use futures::FutureExt;
-use inject::{Decision, Metadata, Namespace, Pod, Reason, Request, Verdict};
+use inject::{About, Decision, Metadata, Namespace, Pod, Reason, Request, Verdict};
 use serde_json::value::RawValue;
 use tracing::{error, info, warn};
 
@@ -159,7 +159,7 @@ impl Pods {
         let injected = decision.injected();
         self.metrics.review(if injected { Outcome::Injected } else { Outcome::Declined }, took);
         for verdict in &decision.verdicts {
-            self.metrics.verdict(verdict.language, verdict.reason);
+            self.metrics.verdict(verdict.about, verdict.reason);
         }
         if patch > 0 {
             self.metrics.patch(patch);
@@ -201,12 +201,12 @@ impl Decided {
 
 fn declined(reason: Reason, message: String, fix: &str) -> Decision {
     let verdict = Verdict {
-        language: None,
+        about: About::Pod,
         container: None,
         reason,
         message,
         fix: fix.to_owned(),
-        instrumentation: None,
+        source: None,
         notes: Vec::new(),
     };
     Decision { verdicts: vec![verdict], patch: Vec::new() }
@@ -240,14 +240,8 @@ fn codes(verdicts: &[Verdict]) -> String {
         if !text.is_empty() {
             text.push(',');
         }
-        if let Some(language) = verdict.language {
-            text.push_str(language.id());
-        }
-        if let Some(container) = &verdict.container {
-            text.push('/');
-            text.push_str(container);
-        }
-        if !text.is_empty() && !text.ends_with(',') {
+        if verdict.about != About::Pod {
+            text.push_str(&verdict.subject());
             text.push('=');
         }
         text.push_str(verdict.reason.code());
@@ -279,16 +273,17 @@ mod tests {
 
     #[test]
     fn codes_name_language_and_container_where_there_is_one() {
-        let verdict = |language, container: Option<&str>, reason| Verdict {
-            language,
+        let verdict = |about, container: Option<&str>, reason| Verdict {
+            about,
             container: container.map(str::to_owned),
             ..declined(reason, String::new(), "").verdicts.remove(0)
         };
         let verdicts = [
-            verdict(Some(Language::Java), Some("app"), Reason::Injected),
-            verdict(Some(Language::Go), None, Reason::LanguageDisabled),
-            verdict(None, None, Reason::PodUnreadable),
+            verdict(About::Language(Language::Java), Some("app"), Reason::Injected),
+            verdict(About::Language(Language::Go), None, Reason::LanguageDisabled),
+            verdict(About::Sidecar, Some("otc-container"), Reason::Injected),
+            verdict(About::Pod, None, Reason::PodUnreadable),
         ];
-        assert_eq!(codes(&verdicts), "java/app=Injected,go=LanguageDisabled,PodUnreadable");
+        assert_eq!(codes(&verdicts), "java/app=Injected,go=LanguageDisabled,sidecar/otc-container=Injected,PodUnreadable");
     }
 }
