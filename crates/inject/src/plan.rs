@@ -297,15 +297,7 @@ fn verdict(
         Decline::new(Reason::Injected, format!("injected as Instrumentation {from} says"), "")
     });
     let Decline { reason, message, fix } = decline;
-    Verdict {
-        about: About::Language(language),
-        container,
-        reason,
-        message,
-        fix,
-        source,
-        notes: Vec::new(),
-    }
+    Verdict { about: About::Language(language), container, reason, message, fix, source, notes: Vec::new() }
 }
 
 /// What a user should know although the container was injected.

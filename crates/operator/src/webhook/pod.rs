@@ -284,6 +284,9 @@ mod tests {
             verdict(About::Sidecar, Some("otc-container"), Reason::Injected),
             verdict(About::Pod, None, Reason::PodUnreadable),
         ];
-        assert_eq!(codes(&verdicts), "java/app=Injected,go=LanguageDisabled,sidecar/otc-container=Injected,PodUnreadable");
+        assert_eq!(
+            codes(&verdicts),
+            "java/app=Injected,go=LanguageDisabled,sidecar/otc-container=Injected,PodUnreadable"
+        );
     }
 }
