@@ -1,6 +1,6 @@
-//! Rule 1 of ARCHITECTURE.md: `api` and `inject` know no Kubernetes client, no async runtime and no clock.
+//! Rule 1 of ARCHITECTURE.md: `api`, `inject` and `collector` know no Kubernetes client, no async runtime and no clock.
 //!
-//! The clock is kept out by `disallowed-methods` in the two crates' `clippy.toml`; the rest by this test.
+//! The clock is kept out by `disallowed-methods` in the crates' `clippy.toml`; the rest by this test.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic; so may its functions")]
 
@@ -32,8 +32,8 @@ fn dependencies(package: &str) -> Vec<String> {
 }
 
 #[test]
-fn api_and_inject_know_no_client_and_no_runtime() {
-    for package in ["otel-operator-api", "otel-operator-inject"] {
+fn the_engines_know_no_client_and_no_runtime() {
+    for package in ["otel-operator-api", "otel-operator-inject", "otel-operator-collector"] {
         let found = dependencies(package);
         assert!(found.iter().any(|name| name == "serde_json"), "{package}: is this the tree? {found:?}");
         let unwanted: Vec<_> = found.iter().filter(|name| UNWANTED.contains(&name.as_str())).collect();
@@ -42,9 +42,13 @@ fn api_and_inject_know_no_client_and_no_runtime() {
 }
 
 #[test]
-fn the_clock_is_disallowed_in_both() {
-    for file in [include_str!("../clippy.toml"), include_str!("../../inject/clippy.toml")] {
-        for method in ["std::time::SystemTime::now", "std::time::Instant::now"] {
+fn the_clock_is_disallowed_in_each() {
+    for file in [
+        include_str!("../clippy.toml"),
+        include_str!("../../inject/clippy.toml"),
+        include_str!("../../collector/clippy.toml"),
+    ] {
+        for method in ["std::time::SystemTime::now", "std::time::Instant::now", "std::thread::sleep"] {
             assert!(file.contains(&format!("\"{method}\"")), "{method} is not in clippy.toml");
         }
     }

@@ -2,12 +2,13 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use api::collector::config_text::{DEEP, SHALLOW, on_a_larger_stack};
 use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, SeqAccess, Visitor},
 };
 use serde_json::{Map, Number, Value};
-use serde_saphyr::{DuplicateKeyPolicy, Location, Spanned};
+use serde_saphyr::{DuplicateKeyPolicy, Error, Location, Spanned, budget::BudgetBreach};
 
 use super::path::{Path, Step};
 
@@ -60,22 +61,40 @@ enum Children {
 /// Reads all documents of a text.
 ///
 /// # Errors
-/// If the text is no YAML.
+/// If the text is no YAML, or is nested more than 122 levels deep.
 pub fn read_text(text: &str) -> Result<Vec<Source>, Problem> {
+    let sources = |depth: usize| -> Result<Vec<Source>, Error> {
+        Ok(nodes(text, depth)?.into_iter().map(Source::from_node).collect())
+    };
+    match sources(SHALLOW) {
+        Err(Error::Budget { breach: BudgetBreach::Depth { .. }, .. }) => {
+            on_a_larger_stack(|| sources(DEEP).map_err(|error| problem(&error)))
+                .map_err(|message| Problem { message, position: None })?
+        }
+        read => read.map_err(|error| problem(&error)),
+    }
+}
+
+fn nodes(text: &str, depth: usize) -> Result<Vec<Spanned<Node>>, Error> {
     let options = serde_saphyr::options! {
         // What Kubernetes' own YAML reader does: 0644 is octal.
         legacy_octal_numbers: true,
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
         with_snippet: false,
-        // A configuration may be large; aliases stay limited by their own budget.
-        budget: None,
+        // A file may be large and hold many documents; how often aliases repeat something is limited apart from this.
+        budget: serde_saphyr::budget! {
+            max_depth: depth,
+            max_nodes: 8_000_000,
+            max_events: 32_000_000,
+            max_documents: 100_000,
+            simple_key_max_lookahead: 1 << 20,
+            enforce_alias_anchor_ratio: false,
+        },
     };
-    let nodes: Vec<Spanned<Node>> =
-        serde_saphyr::from_multiple_with_options(text, options).map_err(|error| problem(&error))?;
-    Ok(nodes.into_iter().map(Source::from_node).collect())
+    serde_saphyr::from_multiple_with_options(text, options)
 }
 
-fn problem(error: &serde_saphyr::Error) -> Problem {
+fn problem(error: &Error) -> Problem {
     let position = error.location().and_then(|location| position(&location));
     let message = error.to_string();
     Problem { message: message.lines().next().unwrap_or_default().trim().to_owned(), position }

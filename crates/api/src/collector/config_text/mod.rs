@@ -9,10 +9,12 @@ mod block;
 mod number;
 mod parse;
 mod scalar;
+mod stack;
 
 use serde_json::{Map, Value};
 
 pub use parse::{Unreadable, parse};
+pub use stack::{DEEP, SHALLOW, on_a_larger_stack};
 
 pub(super) use number::go_exponent;
 

@@ -3,23 +3,15 @@
 use serde_json::Value;
 use serde_saphyr::{Error, budget::BudgetBreach};
 
+use super::stack::{DEEP, SHALLOW, on_a_larger_stack};
+
 /// A text that is no configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Unreadable(pub String);
 
-/// Levels of nesting that any thread's stack holds; no real configuration has more.
-const SHALLOW: usize = 32;
-
-/// Levels of nesting that a configuration may have: as many as fit, inside of a ConversionReview, into JSON that can be
-/// read again.
-const DEEP: usize = 122;
-
 /// Nodes that aliases may repeat: far more than any configuration has, few enough that a bomb costs little.
 const REPEATED: usize = 100_000;
-
-/// Enough for `DEEP` levels in an unoptimised build, several times over. Only what is used of it costs memory.
-const STACK: usize = 32 << 20;
 
 /// Reads YAML with the rules of the Go operator: `yes` and `on` are strings, a leading zero means octal, merge keys are
 /// merged. Integers stay integers.
@@ -30,22 +22,12 @@ const STACK: usize = 32 << 20;
 /// is nested more than 122 levels deep.
 pub fn parse(text: &str) -> Result<Value, Unreadable> {
     let read_text = match read(text, SHALLOW) {
-        // Reading is recursive, and a stack that ends takes the process with it.
         Err(Error::Budget { breach: BudgetBreach::Depth { .. }, .. }) => {
-            on_a_larger_stack(|| read(text, DEEP).map_err(|error| error.to_string()))
+            on_a_larger_stack(|| read(text, DEEP).map_err(|error| error.to_string())).flatten()
         }
         read_text => read_text.map_err(|error| error.to_string()),
     };
     read_text.map_err(Unreadable)
-}
-
-fn on_a_larger_stack<T: Send>(work: impl FnOnce() -> Result<T, String> + Send) -> Result<T, String> {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
-        let thread =
-            thread.map_err(|error| format!("nested too deeply for the memory that there is: {error}"))?;
-        thread.join().unwrap_or_else(|_| Err("the YAML reader gave up".to_owned()))
-    })
 }
 
 fn read(text: &str, depth: usize) -> Result<Value, Error> {
