@@ -14,6 +14,12 @@ impl Colour {
         Colour(std::io::stdout().is_terminal() && !unwanted && !dumb)
     }
 
+    /// None at all.
+    #[cfg(test)]
+    pub(crate) fn never() -> Colour {
+        Colour(false)
+    }
+
     /// A text in this ANSI style (`31` is red).
     pub(crate) fn paint(self, style: &str, text: &str) -> String {
         if self.0 { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() }

@@ -6,10 +6,14 @@
 mod arguments;
 mod cluster;
 mod colour;
+mod columns;
+mod completion;
 mod diff;
 mod exit;
 mod explain;
+mod images;
 mod inject;
+mod lint;
 mod manifests;
 mod object;
 mod run;
@@ -37,9 +41,26 @@ const SUBCOMMANDS: &[Subcommand] = &[
     Subcommand { command: uninject::command, execute: uninject::execute },
     Subcommand { command: diff::command, execute: diff::execute },
     Subcommand { command: explain::command, execute: explain::execute },
+    Subcommand { command: lint::command, execute: lint::execute },
     Subcommand { command: manifests::command, execute: manifests::execute },
     Subcommand { command: manifests::crds_command, execute: manifests::crds_execute },
+    Subcommand { command: images::command, execute: images::execute },
+    Subcommand { command: completion::command, execute: completion::execute },
 ];
+
+/// The name of the program.
+const PROGRAM: &str = "otel-operator";
+
+/// The whole command line.
+fn program() -> Command {
+    Command::new(PROGRAM)
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(
+            "OpenTelemetry operator for Kubernetes: instruments applications that ask for it by annotation",
+        )
+        .subcommand_required(true)
+        .subcommands(SUBCOMMANDS.iter().map(|subcommand| (subcommand.command)()))
+}
 
 /// Whether this is `kubectl otel`: kubectl runs `kubectl-otel` then.
 fn called_by_kubectl() -> bool {
@@ -50,13 +71,7 @@ fn called_by_kubectl() -> bool {
 fn main() -> ExitCode {
     // Both the client and the server need to know; an error would mean that it is known already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let command = Command::new("otel-operator")
-        .version(env!("CARGO_PKG_VERSION"))
-        .about(
-            "OpenTelemetry operator for Kubernetes: instruments applications that ask for it by annotation",
-        )
-        .subcommand_required(true)
-        .subcommands(SUBCOMMANDS.iter().map(|subcommand| (subcommand.command)()));
+    let command = program();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (name, arguments) = if called_by_kubectl() {
         // A person asked, so nothing runs without being named.
@@ -64,7 +79,7 @@ fn main() -> ExitCode {
     } else {
         let (arguments, unknown) = run::with_subcommand(arguments);
         run::remember_unknown(unknown);
-        ("otel-operator", arguments)
+        (PROGRAM, arguments)
     };
     let matches = command.bin_name(name).get_matches_from(std::iter::once(name.to_owned()).chain(arguments));
     let Some((name, matches)) = matches.subcommand() else { return ExitCode::from(2) };

@@ -162,3 +162,39 @@ fn injecting_twice_changes_nothing() {
     let once = stdout(run(&data(), &["inject", "-f", "-"], &text));
     assert_eq!(stdout(run(&data(), &["inject", "-f", "-"], &once)), once);
 }
+
+#[test]
+fn each_shell_gets_a_script_that_knows_every_subcommand() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = String::from_utf8(stdout(run(&data(), &["completion", shell], b""))).unwrap();
+        for word in ["explain", "lint", "images", "enable-go-instrumentation"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
+}
+
+#[test]
+fn images_are_those_of_the_flags_the_environment_and_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.yaml");
+    fs::write(&file, "auto-instrumentation-java-image: mirror/java:1\ncollector-image: mirror/collector:1\n")
+        .unwrap();
+    let file = format!("--config-file={}", file.display());
+    let arguments = [
+        "images",
+        "-o",
+        "json",
+        &file,
+        "--collector-image=mirror/collector:2",
+        "--enable-go-instrumentation",
+    ];
+    let images: serde_json::Value = serde_json::from_slice(&stdout(run(&data(), &arguments, b""))).unwrap();
+    let of =
+        |purpose: &str| images.as_array().unwrap().iter().find(|i| i["usedFor"] == purpose).unwrap().clone();
+    assert_eq!(of("java")["image"], "mirror/java:1");
+    assert_eq!(of("collector")["image"], "mirror/collector:2");
+    assert_eq!((of("go").get("note"), of("nginx").get("note").is_some()), (None, true));
+    for purpose in ["operator", "target-allocator", "operator-opamp-bridge", "dotnet", "python", "nodejs"] {
+        assert!(of(purpose)["image"].as_str().unwrap().contains(':'));
+    }
+}

@@ -28,10 +28,17 @@ pub(super) enum Found<'a> {
     Missing,
 }
 
-/// The configurations of a document.
-pub(super) fn subjects<'a>(document: &'a Value, default_image: &'a str) -> Vec<Subject<'a>> {
+/// The configurations of a document; `bare` is the image that a bare one is for.
+pub(super) fn subjects<'a>(
+    document: &'a Value,
+    default_image: &'a str,
+    bare: Option<&'a str>,
+) -> Vec<Subject<'a>> {
     let mut subjects = Vec::new();
     collect(document, Path::default(), default_image, &mut subjects);
+    for subject in subjects.iter_mut().filter(|subject| subject.context.object.is_none()) {
+        subject.context.image = bare;
+    }
     subjects
 }
 

@@ -16,8 +16,13 @@ pub struct Lint {
 }
 
 /// Checks all configurations of a YAML or JSON text. `default_image` is the image of collectors that name none
-/// ([`DEFAULT_IMAGE`](crate::settings::DEFAULT_IMAGE) as shipped).
+/// ([`DEFAULT_IMAGE`](crate::settings::DEFAULT_IMAGE) as shipped). Nothing is said about the image of bare configurations.
 pub fn lint_text(text: &str, default_image: &str) -> Lint {
+    lint_text_for(text, default_image, None)
+}
+
+/// As [`lint_text`], with the image that bare configurations are for.
+pub fn lint_text_for(text: &str, default_image: &str, bare_image: Option<&str>) -> Lint {
     let mut lint = Lint::default();
     match read_text(text) {
         Err(problem) => {
@@ -25,7 +30,7 @@ pub fn lint_text(text: &str, default_image: &str) -> Lint {
         }
         Ok(sources) => {
             for source in &sources {
-                let subjects = subjects(&source.value, default_image);
+                let subjects = subjects(&source.value, default_image, bare_image);
                 lint.configurations += subjects.len();
                 if !subjects.is_empty() {
                     lint.findings.extend(duplicates(source, &Path::default(), Some));

@@ -17,7 +17,7 @@ mod structure;
 use std::fmt;
 
 pub use code::{Code, Severity};
-pub use lint::{Lint, lint_text};
+pub use lint::{Lint, lint_text, lint_text_for};
 
 use crate::{
     component::Kind,

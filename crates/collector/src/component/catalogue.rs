@@ -24,7 +24,8 @@ pub enum Distribution {
 }
 
 impl Distribution {
-    const ALL: [(Distribution, &'static str); 3] =
+    /// Every distribution with its short name.
+    pub const ALL: [(Distribution, &'static str); 3] =
         [(Distribution::Core, "core"), (Distribution::Contrib, "contrib"), (Distribution::Kubernetes, "k8s")];
 
     /// The distribution of an image and the version of its tag; a mirror keeps the last part of the name.

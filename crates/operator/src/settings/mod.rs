@@ -28,6 +28,8 @@ pub struct Process {
     pub injection: Arc<api::Settings>,
     /// Settings about collectors; what the cluster offers is found out later.
     pub collector: ::collector::admission::Settings,
+    /// Every setting that names an image, by its id, and the image.
+    pub images: Vec<(&'static str, String)>,
     /// `--kubeconfig`.
     pub kubeconfig: Option<PathBuf>,
     /// `--webhook-url`, without a slash at its end.
@@ -138,6 +140,7 @@ impl Process {
         Ok(Process {
             injection,
             collector: collector::read(&values)?,
+            images: images(&values),
             kubeconfig: path("kubeconfig"),
             webhook_url: webhook_url(&values)?,
             install: values.boolean("install")?,
@@ -154,6 +157,17 @@ impl Process {
             warnings: values.warnings,
         })
     }
+}
+
+/// The settings that name images. An empty value is what a build without defaults would have; the built-in one is meant.
+fn images(values: &Values) -> Vec<(&'static str, String)> {
+    let named = table::all().iter().filter(|setting| setting.id().ends_with("-image"));
+    named
+        .map(|setting| {
+            let image = values.text(setting.id());
+            (setting.id(), if image.is_empty() { setting.default.to_owned() } else { image })
+        })
+        .collect()
 }
 
 fn injection(values: &mut Values) -> Result<api::Settings, Invalid> {
