@@ -140,13 +140,7 @@ fn official_image(distribution: &str) -> String {
 fn code([errors, warnings, advice]: [usize; 3], fail_on: &str) -> u8 {
     match fail_on {
         "never" => 0,
-        "error" => {
-            if errors > 0 {
-                2
-            } else {
-                0
-            }
-        }
+        "error" => u8::from(errors > 0) * 2,
         _ if errors > 0 => 2,
         _ if warnings > 0 => 1,
         "advice" if advice > 0 => 1,
