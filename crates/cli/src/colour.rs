@@ -15,10 +15,7 @@ impl Colour {
     }
 
     /// None at all.
-    #[cfg(test)]
-    pub(crate) fn never() -> Colour {
-        Colour(false)
-    }
+    pub(crate) const NEVER: Colour = Colour(false);
 
     /// A text in this ANSI style (`31` is red).
     pub(crate) fn paint(self, style: &str, text: &str) -> String {

@@ -53,7 +53,7 @@ mod tests {
     #[test]
     fn columns_stand_below_each_other() {
         let rows = [vec!["a".to_owned(), String::new()], vec!["longer".to_owned(), "x".to_owned()]];
-        let text = table(&["NAME", "V"], &rows, Colour::never(), |_, _| "31");
+        let text = table(&["NAME", "V"], &rows, Colour::NEVER, |_, _| "31");
         assert_eq!(text, "NAME    V\na       -\nlonger  x\n");
     }
 }
