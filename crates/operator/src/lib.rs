@@ -7,6 +7,7 @@
 //! * [`webhook`]: the TLS server and its endpoints.
 //! * [`store`]: what is known of the cluster.
 //! * [`certificate`]: the own authority, or mounted files.
+//! * [`leader`]: of several replicas one writes.
 //! * [`manifest`]: every object of an installation.
 //! * [`run`]: all of it together.
 
@@ -14,6 +15,7 @@ pub mod certificate;
 pub mod cluster;
 pub mod controller;
 pub mod health;
+pub mod leader;
 pub mod log;
 pub mod manifest;
 pub mod metrics;

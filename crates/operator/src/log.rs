@@ -100,8 +100,8 @@ impl Settings {
     /// Starts logging to standard error. `RUST_LOG` refines the level, for example `info,kube=debug`.
     pub fn start(self) {
         let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| {
-            let own: Vec<String> = LOGGERS.iter().map(|logger| format!("{logger}={}", self.level)).collect();
-            format!("warn,{}", own.join(","))
+            let quiet: String = LIBRARIES.iter().map(|library| format!(",{library}=warn")).collect();
+            format!("{}{quiet}", self.level)
         });
         let builder = tracing_subscriber::fmt()
             .with_env_filter(EnvFilter::builder().parse_lossy(filter))
@@ -112,17 +112,10 @@ impl Settings {
     }
 }
 
-/// The loggers of this process: log targets are the reference's logger names, not module paths.
-const LOGGERS: &[&str] = &[
-    "setup",
-    "config",
-    "pod-webhook",
-    "instrumentation-upgrade",
-    "certificate",
-    "store",
-    "server",
-    "metrics",
-];
+/// Libraries, by the names of their log targets: only their warnings matter to who runs the operator. Everything else is ours; its
+/// targets are the reference's logger names, not module paths.
+const LIBRARIES: &[&str] =
+    &["h2", "hyper", "hyper_util", "kube_client", "kube_runtime", "mio", "rustls", "tokio_util", "tower"];
 
 /// The fields of one event.
 #[derive(Default)]

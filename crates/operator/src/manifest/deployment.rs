@@ -58,6 +58,7 @@ fn pod(options: &Options) -> Value {
                 from_field("NAMESPACE", "metadata.namespace"),
                 {"name": "METRICS_ADDR", "value": ":8443"},
                 {"name": "METRICS_SECURE", "value": "true"},
+                {"name": "ENABLE_LEADER_ELECTION", "value": "true"},
                 {"name": "ENABLE_NGINX_AUTO_INSTRUMENTATION", "value": "true"},
             ],
             "ports": [

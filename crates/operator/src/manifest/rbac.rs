@@ -6,7 +6,7 @@ use super::{
     Options, SERVICE_ACCOUNT, metadata,
     webhook::{MUTATING, VALIDATING},
 };
-use crate::{certificate::keep, settings::published};
+use crate::{certificate::keep, leader::LEASE, settings::published};
 
 /// One rule and why it is there.
 struct Rule {
@@ -193,6 +193,20 @@ const OWN_NAMESPACE: &[Rule] = &[
         groups: &[""],
         resources: &["secrets"],
         names: &[keep::SECRET],
+        verbs: &["get", "update"],
+    },
+    Rule {
+        why: "leader election",
+        groups: &["coordination.k8s.io"],
+        resources: &["leases"],
+        names: &[],
+        verbs: &["create"],
+    },
+    Rule {
+        why: "leader election",
+        groups: &["coordination.k8s.io"],
+        resources: &["leases"],
+        names: &[LEASE],
         verbs: &["get", "update"],
     },
     Rule {

@@ -18,7 +18,7 @@ use api::Language;
 use clap::ArgMatches;
 use serde_json::Value;
 
-use crate::{log, tls::TlsSettings};
+use crate::{leader, log, tls::TlsSettings};
 use values::{Invalid, Values};
 
 /// Everything that the process was told.
@@ -52,6 +52,8 @@ pub struct Process {
     pub metrics_files: Option<(PathBuf, PathBuf)>,
     /// `--tls-min-version` and `--tls-cipher-suites`.
     pub tls: TlsSettings,
+    /// `--enable-leader-election` and `--leader-election-*`; none when it is off.
+    pub leader_election: Option<leader::Timing>,
     /// `--watch-namespace`; empty for all.
     pub watch_namespaces: BTreeSet<String>,
     /// `--zap-*`.
@@ -146,12 +148,18 @@ impl Process {
             install: values.boolean("install")?,
             state_dir: path("state-dir").unwrap_or_else(default_state_dir),
             webhook_port,
-            webhook_deadline: duration(&values, "webhook-deadline")?,
+            // Longer than the API server waits would be a promise that nobody keeps.
+            webhook_deadline: duration(&values, "webhook-deadline", Duration::from_secs(30))?,
             health: address(&values, "health-probe-addr")?,
             metrics: address(&values, "metrics-addr")?,
             metrics_secure: values.boolean("metrics-secure")?,
             metrics_files,
             tls,
+            leader_election: if values.boolean("enable-leader-election")? {
+                Some(election(&values)?)
+            } else {
+                None
+            },
             watch_namespaces: values.list("watch-namespace").into_iter().collect(),
             log,
             warnings: values.warnings,
@@ -247,8 +255,36 @@ fn address(values: &Values, id: &str) -> Result<Option<Address>, Invalid> {
     }
 }
 
+/// Times of the leader election, in the order that keeps two from leading.
+fn election(values: &Values) -> Result<leader::Timing, Invalid> {
+    let longest = Duration::from_secs(3600);
+    let timing = leader::Timing {
+        lease_duration: duration(values, "leader-election-lease-duration", longest)?,
+        renew_deadline: duration(values, "leader-election-renew-deadline", longest)?,
+        retry_period: duration(values, "leader-election-retry-period", longest)?,
+    };
+    // The record holds whole seconds.
+    if timing.lease_duration < Duration::from_secs(1) {
+        let given = values.get("leader-election-lease-duration");
+        return Err(Invalid::new(&given, "too short", "give a second at least"));
+    }
+    if timing.renew_deadline >= timing.lease_duration {
+        let fix =
+            format!("give less than --leader-election-lease-duration, which is {:?}", timing.lease_duration);
+        return Err(Invalid::new(&values.get("leader-election-renew-deadline"), "too long", fix));
+    }
+    if timing.retry_period * 2 > timing.renew_deadline {
+        let fix = format!(
+            "give at most half of --leader-election-renew-deadline, which is {:?}",
+            timing.renew_deadline
+        );
+        return Err(Invalid::new(&values.get("leader-election-retry-period"), "too long", fix));
+    }
+    Ok(timing)
+}
+
 /// A duration as Go writes it, one unit only: `500ms`, `2s`, `1m`.
-fn duration(values: &Values, id: &str) -> Result<Duration, Invalid> {
+fn duration(values: &Values, id: &str, longest: Duration) -> Result<Duration, Invalid> {
     let given = values.get(id);
     let text = given.texts.last().map(String::as_str).unwrap_or_default();
     let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -259,10 +295,12 @@ fn duration(values: &Values, id: &str) -> Result<Duration, Invalid> {
         "m" => Some(Duration::from_secs(number.checked_mul(60)?)),
         _ => None,
     });
-    // Longer than the API server waits would be a promise that nobody keeps.
-    match duration.filter(|d| !d.is_zero() && *d <= Duration::from_secs(30)) {
+    match duration.filter(|d| !d.is_zero() && *d <= longest) {
         Some(duration) => Ok(duration),
-        None => Err(Invalid::new(&given, "no usable duration", "give a time up to 30s, for example 500ms")),
+        None => {
+            let fix = format!("give a time up to {}s, for example 500ms or 2s", longest.as_secs());
+            Err(Invalid::new(&given, "no usable duration", fix))
+        }
     }
 }
 

@@ -99,7 +99,10 @@ static LINES: &[Setting] = &[
     line("pprof-addr", "PPROF_ADDR", "pprof-addr", Text, "", NotYet, "address of a profiler"),
     line("webhook-port", "WEBHOOK_PORT", "webhook-port", Integer, "9443", Works, "port of the webhooks"),
     line("enable-webhooks", "ENABLE_WEBHOOKS", "enable-webhooks", Bool, "true", Works, "serve the webhooks"),
-    line("enable-leader-election", "ENABLE_LEADER_ELECTION", "enable-leader-election", Bool, "false", NotYet, "elect one of several replicas"),
+    line("enable-leader-election", "ENABLE_LEADER_ELECTION", "enable-leader-election", Bool, "false", Works, "of several replicas only the one that holds the Lease writes"),
+    line("leader-election-lease-duration", "", "leader-election-lease-duration", Text, "60s", Works, "time after which a Lease that nobody renews may be taken"),
+    line("leader-election-renew-deadline", "", "leader-election-renew-deadline", Text, "40s", Works, "time after which a process that cannot renew its Lease ends"),
+    line("leader-election-retry-period", "", "leader-election-retry-period", Text, "5s", Works, "pause between looks at the Lease"),
     line("watch-namespace", "WATCH_NAMESPACE", "watch-namespace", List, "", Works, "namespaces to look at, separated by commas; empty for all"),
     line("feature-gates", "FEATURE_GATES", "feature-gates", List, "", NotYet, "features to switch on (name) or off (-name)"),
     // TLS.

@@ -34,6 +34,7 @@ use self::{
     reconcile::{Context, LONGEST_PASS},
 };
 use super::queue::Queue;
+use crate::leader::Leader;
 
 /// Namespace and name of a collector.
 pub type Name = (String, String);
@@ -83,6 +84,7 @@ pub fn start(
     settings: Settings,
     scope: &BTreeSet<String>,
     available: tokio::sync::watch::Receiver<Option<collector::Available>>,
+    leader: &Leader,
     tasks: &TaskTracker,
 ) {
     let queue = Arc::new(Queue::<Name>::default());
@@ -96,14 +98,22 @@ pub fn start(
     let context = Arc::new(Context { client: client.clone(), children, settings, recorder });
     for _ in 0..WORKERS {
         let (queue, collectors, context) = (queue.clone(), collectors.clone(), context.clone());
-        let (available, mut listed) = (available.clone(), listed.clone());
+        let (available, mut listed, leader) = (available.clone(), listed.clone(), leader.clone());
         tasks.spawn(async move {
+            leader.elected().await;
+            // A pass that has begun is finished before another process may lead.
+            let _busy = leader.busy();
             // Before everything is known, what is missing would look like something to make.
-            if listed.wait_for(|missing| *missing == 0).await.is_err() {
-                return;
-            }
-            loop {
-                let name = queue.next().await;
+            let listed = tokio::select! {
+                () = leader.resigning() => return,
+                listed = listed.wait_for(|missing| *missing == 0) => listed.is_ok(),
+            };
+            while listed {
+                let name = tokio::select! {
+                    biased;
+                    () = leader.resigning() => return,
+                    name = queue.next() => name,
+                };
                 let succeeded = pass(&context, &collectors, &name, &available).await;
                 queue.done(name, succeeded);
             }
