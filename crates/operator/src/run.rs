@@ -5,10 +5,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use anyhow::{Context, Result};
 use kube::Client;
 use time::OffsetDateTime;
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    task::JoinHandle,
-};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
 
@@ -17,7 +14,7 @@ use crate::{
     cluster::{self, Place},
     controller::{self, collector::availability},
     health::Health,
-    leader::{Election, Leader, election::Lost},
+    leader::Candidacy,
     manifest::{self, WEBHOOK_SERVICE},
     metrics::{Metrics, server::MetricsEndpoint},
     settings::{Process, published},
@@ -32,8 +29,6 @@ const RENEWAL: Duration = Duration::from_secs(3600);
 const LAST_REQUESTS: Duration = Duration::from_secs(3);
 /// Running requests get this long to finish.
 const DRAIN: Duration = Duration::from_secs(20);
-/// Passes of controllers that have begun get this long to finish. With the rest it stays below a pod's grace of 30 s.
-const LAST_PASSES: Duration = Duration::from_secs(4);
 
 /// Runs until SIGTERM or SIGINT.
 ///
@@ -65,7 +60,8 @@ pub async fn run(settings: Process) -> Result<()> {
     let store = Store::new(client.clone(), settings.watch_namespaces.clone());
     store.watch(&tasks, settings.injection.instrumentation_crds);
 
-    let (leader, mut election, resigned) = elect(&settings, &place, &client)?;
+    let mut candidacy = Candidacy::start(&client, &place.namespace, settings.leader_election)?;
+    let leader = candidacy.leader.clone();
     let (found, available) = tokio::sync::watch::channel(None);
     tasks.spawn(availability::follow(client.clone(), found));
     tasks.spawn({
@@ -121,8 +117,7 @@ pub async fn run(settings: Process) -> Result<()> {
 
     tokio::select! {
         () = stop.cancelled() => {}
-        // Another process may lead already: nothing is finished, nothing is written any more.
-        lost = &mut election => lost.context("leader election")??,
+        lost = candidacy.lost() => return Err(lost),
     }
     info!(target: "setup", "stopping: no longer ready, finishing running requests");
     if place.inside {
@@ -133,33 +128,9 @@ pub async fn run(settings: Process) -> Result<()> {
     if tokio::time::timeout(DRAIN, serving.wait()).await.is_err() {
         warn!(target: "setup", "some requests did not finish in {} s", DRAIN.as_secs());
     }
-    if tokio::time::timeout(LAST_PASSES, leader.resign()).await.is_err() {
-        warn!(target: "setup", "some passes did not finish in {} s", LAST_PASSES.as_secs());
-    }
-    resigned.cancel();
-    // It gives the Lease back, within a time of its own.
-    let _ = election.await;
+    candidacy.end().await;
     info!(target: "setup", "stopped");
     Ok(())
-}
-
-/// Takes part in the leader election, when that is on. The token has the Lease given back.
-fn elect(
-    settings: &Process,
-    place: &Place,
-    client: &Client,
-) -> Result<(Leader, JoinHandle<Result<(), Lost>>, CancellationToken)> {
-    let resigned = CancellationToken::new();
-    let Some(timing) = settings.leader_election else {
-        let resigned_too = resigned.clone();
-        let nothing = async move {
-            resigned_too.cancelled().await;
-            Ok(())
-        };
-        return Ok((Leader::always(), tokio::spawn(nothing), resigned));
-    };
-    let (election, leader) = Election::new(client, &place.namespace, timing).context("leader election")?;
-    Ok((leader, tokio::spawn(election.run(resigned.clone())), resigned))
 }
 
 /// A panic is a log line like any other. What it means for the process is decided where it is caught.

@@ -5,7 +5,9 @@
 //!
 //! * [`record`]: what to do about a Lease, as a pure function.
 //! * [`election`]: the loop that does it.
+//! * [`Candidacy`]: the process's part, from start to stop.
 
+mod candidacy;
 pub mod election;
 pub mod record;
 
@@ -15,6 +17,7 @@ use tokio_util::{
     task::{TaskTracker, task_tracker::TaskTrackerToken},
 };
 
+pub use candidacy::Candidacy;
 pub use election::Election;
 pub use record::Timing;
 

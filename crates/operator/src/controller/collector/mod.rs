@@ -104,11 +104,11 @@ pub fn start(
             // A pass that has begun is finished before another process may lead.
             let _busy = leader.busy();
             // Before everything is known, what is missing would look like something to make.
-            let listed = tokio::select! {
+            tokio::select! {
                 () = leader.resigning() => return,
-                listed = listed.wait_for(|missing| *missing == 0) => listed.is_ok(),
-            };
-            while listed {
+                listed = listed.wait_for(|missing| *missing == 0) => if listed.is_err() { return },
+            }
+            loop {
                 let name = tokio::select! {
                     biased;
                     () = leader.resigning() => return,
