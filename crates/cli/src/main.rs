@@ -37,6 +37,7 @@ struct Subcommand {
 /// Every subcommand, in the order of `--help`.
 const SUBCOMMANDS: &[Subcommand] = &[
     Subcommand { command: run::command, execute: run::execute },
+    Subcommand { command: run::webhook_server_command, execute: run::webhook_server_execute },
     Subcommand { command: crate::inject::command, execute: crate::inject::execute },
     Subcommand { command: uninject::command, execute: uninject::execute },
     Subcommand { command: diff::command, execute: diff::execute },

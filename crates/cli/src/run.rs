@@ -1,11 +1,11 @@
 //! `otel-operator run`: the process. Also what happens without a subcommand, so that a Deployment written for the
-//! reference operator keeps working.
+//! reference operator keeps working. `otel-operator webhook-server`: the same without controllers.
 
 use std::{process::ExitCode, sync::OnceLock};
 
 use anyhow::Context;
 use clap::{ArgMatches, Command};
-use operator::settings::{Process, arguments};
+use operator::settings::{Process, Role, arguments};
 
 /// Flags that were given and are not known.
 static UNKNOWN: OnceLock<Vec<String>> = OnceLock::new();
@@ -22,17 +22,25 @@ pub(crate) fn command() -> Command {
         .args(arguments::arguments())
 }
 
-/// Puts `run` in front when there is no subcommand, and sets unknown flags of `run` aside.
+/// The arguments of `webhook-server`: the same.
+pub(crate) fn webhook_server_command() -> Command {
+    Command::new("webhook-server")
+        .about("Serve the webhooks only: no controllers, no leader election")
+        .args(arguments::arguments())
+}
+
+/// Puts `run` in front when there is no subcommand, and sets unknown flags of the process aside.
 pub(crate) fn with_subcommand(mut arguments: Vec<String>) -> (Vec<String>, Vec<String>) {
     let first = arguments.first().map(String::as_str).unwrap_or("--");
     if first.starts_with('-') && !matches!(first, "-h" | "--help" | "-V" | "--version") {
         arguments.insert(0, "run".to_owned());
     }
-    if arguments.first().map(String::as_str) != Some("run") {
+    if !matches!(arguments.first().map(String::as_str), Some("run" | "webhook-server")) {
         return (arguments, Vec::new());
     }
-    let (kept, unknown) = arguments::tolerant(arguments.drain(1..), &command());
-    (std::iter::once("run".to_owned()).chain(kept).collect(), unknown)
+    let role = arguments.remove(0);
+    let (kept, unknown) = arguments::tolerant(arguments, &command());
+    (std::iter::once(role).chain(kept).collect(), unknown)
 }
 
 /// Keeps the unknown flags until the process can warn of them.
@@ -43,8 +51,17 @@ pub(crate) fn remember_unknown(unknown: Vec<String>) {
 
 /// Runs the process until it is told to stop.
 pub(crate) fn execute(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
+    execute_as(Role::Operator, matches)
+}
+
+/// Serves webhooks until told to stop.
+pub(crate) fn webhook_server_execute(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
+    execute_as(Role::WebhookServer, matches)
+}
+
+fn execute_as(role: Role, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let unknown = UNKNOWN.get().cloned().unwrap_or_default();
-    let settings = Process::read(matches, unknown).context("configuration error")?;
+    let settings = Process::read_as(role, matches, unknown).context("configuration error")?;
     // Two threads: a long list being parsed must not delay a webhook.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(operator::run::run(settings))?;
@@ -66,6 +83,7 @@ mod tests {
         assert_eq!(split(&["--zap-log-level=info"]).0, ["run", "--zap-log-level=info"]);
         assert_eq!(split(&[]).0, ["run"]);
         assert_eq!(split(&["--help"]).0, ["--help"]);
+        assert_eq!(split(&["webhook-server", "-zap-devel"]).0, ["webhook-server", "--zap-devel"]);
         assert_eq!(split(&["manifests", "--image=x"]).0, ["manifests", "--image=x"]);
     }
 

@@ -14,10 +14,10 @@ use crate::{
     cluster::{self, Place},
     controller::{self, collector::availability},
     health::Health,
-    leader::Candidacy,
+    leader::{Candidacy, Leader},
     manifest::{self, WEBHOOK_SERVICE},
     metrics::{Metrics, server::MetricsEndpoint},
-    settings::{Process, published},
+    settings::{Process, Role, published},
     store::Store,
     upgrade,
     webhook::{Webhooks, collector::Collectors, pod::Pods, server},
@@ -37,7 +37,7 @@ const DRAIN: Duration = Duration::from_secs(20);
 pub async fn run(settings: Process) -> Result<()> {
     settings.log.clone().start();
     log_panics();
-    info!(target: "setup", version = env!("CARGO_PKG_VERSION"), arch = std::env::consts::ARCH, "starting the OpenTelemetry operator");
+    info!(target: "setup", version = env!("CARGO_PKG_VERSION"), arch = std::env::consts::ARCH, role = ?settings.role, feature_gates = %settings.gates, "starting the OpenTelemetry operator");
     for warning in &settings.warnings {
         warn!(target: "config", "{warning}");
     }
@@ -60,20 +60,12 @@ pub async fn run(settings: Process) -> Result<()> {
     let store = Store::new(client.clone(), settings.watch_namespaces.clone());
     store.watch(&tasks, settings.injection.instrumentation_crds);
 
-    let mut candidacy = Candidacy::start(&client, &place.namespace, settings.leader_election)?;
-    let leader = candidacy.leader.clone();
     let (found, available) = tokio::sync::watch::channel(None);
     tasks.spawn(availability::follow(client.clone(), found));
-    tasks.spawn({
-        let (client, collectors) = (client.clone(), settings.collector.collector.clone());
-        let (scope, available) = (settings.watch_namespaces.clone(), available.clone());
-        let (leader, tasks) = (leader.clone(), tasks.clone());
-        async move {
-            // Who only stands by neither watches nor remembers what it would write.
-            leader.elected().await;
-            controller::collector::start(&client, collectors, &scope, available, &leader, &tasks);
-        }
-    });
+    let mut candidacy = Candidacy::start(&client, &place.namespace, settings.leader_election)?;
+    if settings.role == Role::Operator {
+        lead(&settings, &place, &client, &available, &candidacy.leader, &tasks);
+    }
 
     let servers = CancellationToken::new();
     let serving = TaskTracker::new();
@@ -106,13 +98,6 @@ pub async fn run(settings: Process) -> Result<()> {
     }
     serve_metrics(&settings, &client, &metrics, &store, &certificate, &servers, &serving, &tasks).await?;
 
-    let injection = &settings.injection;
-    tasks.spawn(leader.clone().lead(publish(client.clone(), place.namespace.clone(), injection.clone())));
-    if injection.instrumentation_crds {
-        let scope = settings.watch_namespaces.clone();
-        let upgrade = upgrade::until_done(client.clone(), injection.clone(), scope);
-        tasks.spawn(leader.clone().lead(upgrade));
-    }
     info!(target: "setup", namespace = place.namespace, in_cluster = place.inside, "started");
 
     tokio::select! {
@@ -131,6 +116,34 @@ pub async fn run(settings: Process) -> Result<()> {
     candidacy.end().await;
     info!(target: "setup", "stopped");
     Ok(())
+}
+
+/// Starts what only the leader does.
+fn lead(
+    settings: &Process,
+    place: &Place,
+    client: &Client,
+    available: &tokio::sync::watch::Receiver<Option<collector::Available>>,
+    leader: &Leader,
+    tasks: &TaskTracker,
+) {
+    let injection = &settings.injection;
+    tasks.spawn({
+        let (client, collectors) = (client.clone(), settings.collector.collector.clone());
+        let (scope, available) = (settings.watch_namespaces.clone(), available.clone());
+        let (leader, tasks) = (leader.clone(), tasks.clone());
+        async move {
+            // Who only stands by neither watches nor remembers what it would write.
+            leader.elected().await;
+            controller::collector::start(&client, collectors, &scope, available, &leader, &tasks);
+        }
+    });
+    tasks.spawn(leader.clone().lead(publish(client.clone(), place.namespace.clone(), injection.clone())));
+    if injection.instrumentation_crds {
+        let scope = settings.watch_namespaces.clone();
+        let upgrade = upgrade::until_done(client.clone(), injection.clone(), scope);
+        tasks.spawn(leader.clone().lead(upgrade));
+    }
 }
 
 /// A panic is a log line like any other. What it means for the process is decided where it is caught.

@@ -68,6 +68,11 @@ impl TlsSettings {
         Ok(TlsSettings { only_13, suites })
     }
 
+    /// Whether TLS 1.2 is not offered.
+    pub fn only_13(&self) -> bool {
+        self.only_13
+    }
+
     /// TLS for a server that offers HTTP/2 and HTTP/1.1 and takes its certificate from the resolver.
     ///
     /// # Errors

@@ -2,11 +2,13 @@
 //!
 //! * [`table`]: every setting by its names.
 //! * [`arguments`]: the command line.
+//! * [`gates`]: feature gates.
 //! * [`values`]: who gave which value, and reading it.
 //! * [`published`]: the settings of injection as a document in the cluster.
 
 pub mod arguments;
 mod collector;
+pub mod gates;
 pub mod published;
 pub mod table;
 pub mod values;
@@ -21,9 +23,22 @@ use serde_json::Value;
 use crate::{leader, log, tls::TlsSettings};
 use values::{Invalid, Values};
 
+/// What the process is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// `run`: webhooks, controllers, everything.
+    Operator,
+    /// `webhook-server`: webhooks only. It never leads, and writes nothing but certificates.
+    WebhookServer,
+}
+
 /// Everything that the process was told.
 #[derive(Debug)]
 pub struct Process {
+    /// What it is there for.
+    pub role: Role,
+    /// `--feature-gates`.
+    pub gates: gates::Gates,
     /// Settings of decisions about pods.
     pub injection: Arc<api::Settings>,
     /// Settings about collectors; what the cluster offers is found out later.
@@ -72,11 +87,19 @@ pub struct Address {
 }
 
 impl Process {
-    /// Reads file, environment and flags.
+    /// Reads file, environment and flags, for the operator.
     ///
     /// # Errors
     /// When a value makes no sense; the error names who gave it, the value and the fix.
     pub fn read(matches: &ArgMatches, unknown: Vec<String>) -> Result<Process> {
+        Self::read_as(Role::Operator, matches, unknown)
+    }
+
+    /// Reads file, environment and flags, for this role.
+    ///
+    /// # Errors
+    /// As [`Process::read`].
+    pub fn read_as(role: Role, matches: &ArgMatches, unknown: Vec<String>) -> Result<Process> {
         let mut flags = Values::default();
         arguments::take(matches, &mut flags);
         let path = flags.text("config-file");
@@ -94,11 +117,12 @@ impl Process {
                 .into_iter()
                 .map(|flag| format!("unknown flag {flag} is ignored; see otel-operator run --help")),
         );
-        Self::resolve(file.as_deref(), variable, |values| arguments::take(matches, values), values)
+        Self::resolve(role, file.as_deref(), variable, |values| arguments::take(matches, values), values)
     }
 
     /// Puts the sources together.
     fn resolve(
+        role: Role,
         file: Option<&str>,
         variable: impl Fn(&str) -> Option<String>,
         flags: impl FnOnce(&mut Values),
@@ -118,12 +142,21 @@ impl Process {
         values.from_environment(variable);
         flags(&mut values);
         values.warn_of_the_ineffective();
-        Ok(Self::typed(values)?)
+        Ok(Self::typed(role, values)?)
     }
 
-    fn typed(mut values: Values) -> Result<Process, Invalid> {
+    fn typed(role: Role, mut values: Values) -> Result<Process, Invalid> {
         let injection = Arc::new(injection(&mut values)?);
-        let webhooks = values.boolean("enable-webhooks")?;
+        let gates = gates::Gates::read(&mut values)?;
+        let mut collector = collector::read(&values)?;
+        collector.network_policy = gates.is_on("operand.networkpolicy");
+        // A webhook server without webhooks would be nothing.
+        let webhooks = values.boolean("enable-webhooks")? || role == Role::WebhookServer;
+        let leader_election = if values.boolean("enable-leader-election")? && role == Role::Operator {
+            Some(election(&values)?)
+        } else {
+            None
+        };
         let webhook_port = port(&values)?.filter(|_| webhooks);
         let mut warnings = Vec::new();
         let tls = TlsSettings::read(&values, &mut warnings)?;
@@ -140,8 +173,10 @@ impl Process {
         values.warnings.append(&mut warnings);
         let path = |id: &str| Some(values.text(id)).filter(|text| !text.is_empty()).map(PathBuf::from);
         Ok(Process {
+            role,
+            gates,
             injection,
-            collector: collector::read(&values)?,
+            collector,
             images: images(&values),
             kubeconfig: path("kubeconfig"),
             webhook_url: webhook_url(&values)?,
@@ -155,11 +190,7 @@ impl Process {
             metrics_secure: values.boolean("metrics-secure")?,
             metrics_files,
             tls,
-            leader_election: if values.boolean("enable-leader-election")? {
-                Some(election(&values)?)
-            } else {
-                None
-            },
+            leader_election,
             watch_namespaces: values.list("watch-namespace").into_iter().collect(),
             log,
             warnings: values.warnings,

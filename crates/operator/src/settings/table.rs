@@ -39,6 +39,8 @@ pub enum Kind {
     List,
     /// A flag that may be given several times.
     Repeated,
+    /// Words separated by commas, where flags add to the environment, which adds to the file.
+    Layered,
     /// An object, in the file only.
     Object,
 }
@@ -50,6 +52,8 @@ pub enum Effect {
     Works,
     /// Accepted with a warning: what it controls is not part of this operator yet.
     NotYet,
+    /// Accepted with a warning, now and later: what it controls is done in another way, or not at all. Its help says why.
+    Without,
     /// Accepted silently: the reference overwrites it, too.
     Ignored,
 }
@@ -76,8 +80,8 @@ const fn line(
     Setting { flag: some(flag), env: some(env), key: some(key), kind, default, effect, help }
 }
 
-use Effect::{Ignored, NotYet, Works};
-use Kind::{Bool, Integer, List, Object, Repeated, Text};
+use Effect::{Ignored, NotYet, Without, Works};
+use Kind::{Bool, Integer, Layered, List, Object, Repeated, Text};
 
 #[rustfmt::skip]
 static LINES: &[Setting] = &[
@@ -96,7 +100,7 @@ static LINES: &[Setting] = &[
     line("metrics-tls-cert-file", "METRICS_TLS_CERT_FILE", "metrics-tls-cert-file", Text, "", Works, "certificate of /metrics; self-signed without"),
     line("metrics-tls-key-file", "METRICS_TLS_KEY_FILE", "metrics-tls-key-file", Text, "", Works, "key of /metrics"),
     line("health-probe-addr", "HEALTH_PROBE_ADDR", "health-probe-addr", Text, ":8081", Works, "address of /healthz and /readyz; 0 switches it off"),
-    line("pprof-addr", "PPROF_ADDR", "pprof-addr", Text, "", NotYet, "address of a profiler"),
+    line("pprof-addr", "PPROF_ADDR", "pprof-addr", Text, "", Without, "no profiler is served: profile the process from outside, with perf or an eBPF profiler"),
     line("webhook-port", "WEBHOOK_PORT", "webhook-port", Integer, "9443", Works, "port of the webhooks"),
     line("enable-webhooks", "ENABLE_WEBHOOKS", "enable-webhooks", Bool, "true", Works, "serve the webhooks"),
     line("enable-leader-election", "ENABLE_LEADER_ELECTION", "enable-leader-election", Bool, "false", Works, "of several replicas only the one that holds the Lease writes"),
@@ -104,7 +108,7 @@ static LINES: &[Setting] = &[
     line("leader-election-renew-deadline", "", "leader-election-renew-deadline", Text, "40s", Works, "time after which a process that cannot renew its Lease ends"),
     line("leader-election-retry-period", "", "leader-election-retry-period", Text, "5s", Works, "pause between looks at the Lease"),
     line("watch-namespace", "WATCH_NAMESPACE", "watch-namespace", List, "", Works, "namespaces to look at, separated by commas; empty for all"),
-    line("feature-gates", "FEATURE_GATES", "feature-gates", List, "", NotYet, "features to switch on (name) or off (-name)"),
+    line("feature-gates", "FEATURE_GATES", "feature-gates", Layered, "", Works, "features to switch on (name) or off (-name)"),
     // TLS.
     line("tls-min-version", "TLS_MIN_VERSION", "tls.minversion", Text, "VersionTLS12", Works, "oldest TLS version of webhooks and metrics: VersionTLS12 or VersionTLS13"),
     line("tls-cipher-suites", "TLS_CIPHER_SUITES", "tls.ciphersuites", List, "", Works, "cipher suites of webhooks and metrics, by IANA name"),
@@ -121,8 +125,8 @@ static LINES: &[Setting] = &[
     line("enable-cr-metrics", "ENABLE_CR_METRICS", "enable-cr-metrics", Bool, "false", NotYet, "usage metrics of collectors"),
     line("create-sm-operator-metrics", "CREATE_SM_OPERATOR_METRICS", "create-service-monitor-operator-metrics", Bool, "false", NotYet, "create a ServiceMonitor for the operator"),
     line("ignore-missing-collector-crds", "IGNORE_MISSING_COLLECTOR_CRDS", "ignore-missing-collector-crds", Bool, "false", Ignored, "start without the collector's custom resource definition; this operator always does"),
-    line("openshift-create-dashboard", "OPENSHIFT_CREATE_DASHBOARD", "openshift-create-dashboard", Bool, "false", NotYet, "create a dashboard on OpenShift"),
-    line("openshift-webhook-replicas", "OPENSHIFT_WEBHOOK_REPLICAS", "openshift-webhook-replicas", Integer, "2", NotYet, "replicas of the webhook Deployment on OpenShift"),
+    line("openshift-create-dashboard", "OPENSHIFT_CREATE_DASHBOARD", "openshift-create-dashboard", Bool, "false", Without, "no dashboard is made on OpenShift"),
+    line("openshift-webhook-replicas", "OPENSHIFT_WEBHOOK_REPLICAS", "openshift-webhook-replicas", Integer, "2", Without, "replicas are set on the Deployment"),
     line("fips-disabled-components", "FIPS_DISABLED_COMPONENTS", "fips-disabled-components", Text, "uppercase", Works, "collector components that are refused on FIPS hosts"),
     line("labels-filter", "LABELS_FILTER", "labels-filter", Repeated, "", Works, "labels of custom resources that are not passed on"),
     line("annotations-filter", "ANNOTATIONS_FILTER", "annotations-filter", Repeated, "^kubectl\\.kubernetes\\.io/last-applied-configuration$", Works, "annotations of custom resources that are not passed on"),
@@ -140,7 +144,7 @@ static LINES: &[Setting] = &[
     // In the file only.
     line("", "", "enable-instrumentation-crds", Bool, "true", Works, "whether Instrumentations are read from the cluster; else `instrumentations` is used"),
     line("", "", "instrumentations", Object, "", Works, "the one Instrumentation when they are not read from the cluster"),
-    line("", "", "collector-configmap-entry", Text, "collector.yaml", NotYet, "key in the collector's ConfigMap"),
+    line("", "", "collector-configmap-entry", Text, "collector.yaml", Without, "the key in the collector's ConfigMap is always collector.yaml"),
     line("", "", "target-allocator-configmap-entry", Text, "targetallocator.yaml", NotYet, "key in the target allocator's ConfigMap"),
     line("", "", "operator-op-amp-bridge-configmap-entry", Text, "remoteconfiguration.yaml", NotYet, "key in the OpAMP bridge's ConfigMap"),
     line("", "", "open-shift-routes-availability", Integer, "1", Ignored, "found out by itself"),
@@ -203,8 +207,8 @@ pub fn markdown() -> String {
          A flag wins over an environment variable, which wins over the file, which wins over the default. A variable that is set, \
          even to nothing, counts. Unknown flags and keys are reported and ignored; values that make no sense stop the start with a message. \
          Settings are read once, at start.\n\n\
-         *Not yet* means: accepted, with a warning at start; what it controls is not part of this operator yet. *Ignored*: accepted \
-         silently, it decides nothing.\n\n\
+         *Not yet* means: accepted, with a warning at start; what it controls is not part of this operator yet. *No effect*: accepted, with a \
+         warning; what it controls is done in another way, or not at all. *Ignored*: accepted silently, it decides nothing.\n\n\
          | Flag | Environment | File key | Default | | Meaning |\n|---|---|---|---|---|---|\n",
     );
     let code =
@@ -213,6 +217,7 @@ pub fn markdown() -> String {
         let effect = match setting.effect {
             Works => "",
             NotYet => "not yet",
+            Without => "no effect",
             Ignored => "ignored",
         };
         let default =

@@ -10,7 +10,13 @@ fn resolve(file: &str, environment: &[(&str, &str)], flags: &[&str]) -> Result<P
     let matches = command.try_get_matches_from(flags)?;
     let file = Some(file).filter(|f| !f.is_empty());
     let variable = |name: &str| environment.get(name).map(|v| (*v).to_owned());
-    Process::resolve(file, variable, |values| arguments::take(&matches, values), Values::default())
+    Process::resolve(
+        Role::Operator,
+        file,
+        variable,
+        |values| arguments::take(&matches, values),
+        Values::default(),
+    )
 }
 
 fn error(file: &str, environment: &[(&str, &str)], flags: &[&str]) -> String {
@@ -18,7 +24,7 @@ fn error(file: &str, environment: &[(&str, &str)], flags: &[&str]) -> String {
 }
 
 #[test]
-fn a_flag_wins_over_the_environment_which_wins_over_the_file() {
+fn t1_a_flag_wins_over_the_environment_which_wins_over_the_file() {
     let (file, environment, flag) = ("webhook-port: 1", [("WEBHOOK_PORT", "2")], ["--webhook-port=3"]);
     assert_eq!(resolve(file, &environment, &flag).unwrap().webhook_port, Some(3));
     assert_eq!(resolve(file, &environment, &[]).unwrap().webhook_port, Some(2));
@@ -37,7 +43,7 @@ fn defaults_are_those_of_the_reference() {
 }
 
 #[test]
-fn a_bad_value_is_named_with_its_origin_and_the_fix() {
+fn t2_t4_a_bad_value_is_named_with_its_origin_and_the_fix() {
     assert_eq!(
         error("", &[("ENABLE_WEBHOOKS", "yes")], &[]),
         "environment variable ENABLE_WEBHOOKS: \"yes\" is no boolean; give true or false"
@@ -54,7 +60,7 @@ fn a_bad_value_is_named_with_its_origin_and_the_fix() {
 }
 
 #[test]
-fn unknown_keys_and_settings_without_effect_are_reported() {
+fn t3_unknown_keys_and_settings_without_effect_are_reported() {
     let process = resolve(
         "webhok-port: 1\ntls:\n  minversion: VersionTLS13\n  wrong: 1",
         &[],
@@ -67,6 +73,79 @@ fn unknown_keys_and_settings_without_effect_are_reported() {
     );
     assert!(process.warnings.iter().any(|w| w.contains("unknown key \"webhok-port\"")));
     assert_eq!(process.warnings.last().unwrap(), "accepted, but without effect yet: --enable-cr-metrics");
+}
+
+#[test]
+fn t35_a_filter_that_is_no_pattern_is_refused() {
+    assert_eq!(
+        error("", &[], &["--labels-filter=("]),
+        "--labels-filter: \"(\" is no regular expression; correct the pattern"
+    );
+    assert!(error("", &[("ANNOTATIONS_FILTER", "[")], &[]).contains("ANNOTATIONS_FILTER"));
+}
+
+#[test]
+fn w13_a_filter_of_the_user_adds_to_the_built_in_one() {
+    let process = resolve("", &[], &["--annotations-filter=.*filter.out"]).unwrap();
+    let filters = &process.collector.collector.annotations_filter;
+    let dropped = |key: &str| filters.iter().any(|filter| filter.is_match(key));
+    assert!(dropped("annotation.filter.out") && dropped("kubectl.kubernetes.io/last-applied-configuration"));
+    assert!(!dropped("kept"));
+}
+
+#[test]
+fn t5_t6_the_minimum_version_of_tls_is_taken_from_every_source() {
+    for process in [
+        resolve("tls: {minversion: VersionTLS13}", &[], &[]),
+        resolve("", &[("TLS_MIN_VERSION", "VersionTLS13")], &[]),
+        resolve("", &[], &["--tls-min-version=VersionTLS13"]),
+    ] {
+        assert!(process.unwrap().tls.only_13());
+    }
+    assert!(!resolve("", &[], &[]).unwrap().tls.only_13());
+}
+
+#[test]
+fn t7_the_gate_of_the_network_policies_of_collectors_reaches_them() {
+    assert!(resolve("", &[], &[]).unwrap().collector.network_policy);
+    let process = resolve(
+        "",
+        &[("FEATURE_GATES", "operand.networkpolicy")],
+        &["--feature-gates=-operand.networkpolicy"],
+    );
+    assert!(!process.unwrap().collector.network_policy);
+}
+
+#[test]
+fn a_webhook_server_always_serves_webhooks_and_never_leads() {
+    let mut values = Values::default();
+    values.from_environment(|name| match name {
+        "ENABLE_WEBHOOKS" => Some("false".to_owned()),
+        "ENABLE_LEADER_ELECTION" => Some("true".to_owned()),
+        _ => None,
+    });
+    let process = Process::typed(Role::WebhookServer, values).unwrap();
+    assert_eq!((process.webhook_port, process.leader_election), (Some(9443), None));
+}
+
+#[test]
+fn times_of_the_election_keep_two_from_leading() {
+    let on = "--enable-leader-election";
+    let timing = resolve("", &[], &[on]).unwrap().leader_election.unwrap();
+    assert_eq!(timing, leader::Timing::default());
+    assert!(resolve("", &[], &["--leader-election-renew-deadline=2m"]).unwrap().leader_election.is_none());
+    assert_eq!(
+        error("", &[], &[on, "--leader-election-renew-deadline=2m"]),
+        "--leader-election-renew-deadline: \"2m\" is too long; give less than --leader-election-lease-duration, which is 60s"
+    );
+    assert!(error("", &[], &[on, "--leader-election-retry-period=30s"]).contains("at most half"));
+    assert!(error("", &[], &[on, "--leader-election-lease-duration=soon"]).contains("no usable duration"));
+}
+
+#[test]
+fn a_profiler_is_not_served_and_that_is_said() {
+    let process = resolve("", &[("PPROF_ADDR", ":6060")], &[]).unwrap();
+    assert!(process.warnings[0].contains("PPROF_ADDR (no profiler is served"), "{:?}", process.warnings);
 }
 
 #[test]

@@ -71,7 +71,9 @@ impl Values {
         let texts = match (setting.kind, value) {
             (_, Value::Null) => return Ok(()),
             (Kind::Object, _) => Vec::new(),
-            (Kind::List | Kind::Repeated, Value::Array(items)) => items.iter().map(scalar).collect(),
+            (Kind::List | Kind::Repeated | Kind::Layered, Value::Array(items)) => {
+                items.iter().map(scalar).collect()
+            }
             (_, Value::Array(_) | Value::Object(_)) => {
                 return Err(Invalid {
                     origin,
@@ -83,7 +85,7 @@ impl Values {
             _ => vec![scalar(value)],
         };
         let object = if setting.kind == Kind::Object { value.clone() } else { Value::Null };
-        self.given.insert(setting.id(), Given { origin, texts, object });
+        self.put(setting, Given { origin, texts, object });
         Ok(())
     }
 
@@ -96,34 +98,35 @@ impl Values {
                 self.warnings.push(format!(
                     "environment variable {name} is empty, which counts as false; give true or false"
                 ));
-                self.given.insert(
-                    setting.id(),
-                    Given { origin: name.to_owned(), texts: vec!["false".to_owned()], object: Value::Null },
-                );
+                let texts = vec!["false".to_owned()];
+                self.put(setting, Given { origin: name.to_owned(), texts, object: Value::Null });
                 continue;
             }
-            self.given.insert(
-                setting.id(),
-                Given {
-                    origin: format!("environment variable {name}"),
-                    texts: vec![value],
-                    object: Value::Null,
-                },
-            );
+            let origin = format!("environment variable {name}");
+            self.put(setting, Given { origin, texts: vec![value], object: Value::Null });
         }
     }
 
     /// Adds a flag with the values that it was given.
     pub fn from_flag(&mut self, setting: &'static Setting, mut texts: Vec<String>) {
-        if setting.kind != Kind::Repeated
+        if !matches!(setting.kind, Kind::Repeated | Kind::Layered)
             && let Some(last) = texts.pop()
         {
             texts = vec![last];
         }
-        self.given.insert(
-            setting.id(),
-            Given { origin: format!("--{}", setting.id()), texts, object: Value::Null },
-        );
+        let origin = format!("--{}", setting.id());
+        self.put(setting, Given { origin, texts, object: Value::Null });
+    }
+
+    /// The later source wins; of a layered setting each word does.
+    fn put(&mut self, setting: &Setting, mut given: Given) {
+        if setting.kind == Kind::Layered
+            && let Some(earlier) = self.given.remove(setting.id())
+        {
+            given.origin = format!("{}, {}", earlier.origin, given.origin);
+            given.texts.splice(0..0, earlier.texts);
+        }
+        self.given.insert(setting.id(), given);
     }
 
     /// The value that somebody gave, if anybody did.
@@ -162,16 +165,24 @@ impl Values {
         parts.map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
     }
 
-    /// Warns of settings that somebody gave and that do nothing yet.
+    /// Warns of settings that somebody gave and that do nothing.
     pub fn warn_of_the_ineffective(&mut self) {
-        let ineffective: Vec<&str> = table::all()
-            .iter()
-            .filter(|setting| setting.effect == Effect::NotYet)
-            .filter_map(|setting| self.given.get(setting.id()))
-            .map(|given| given.origin.as_str())
-            .collect();
-        if !ineffective.is_empty() {
-            self.warnings.push(format!("accepted, but without effect yet: {}", ineffective.join(", ")));
+        let of = |effect: Effect| -> Vec<String> {
+            let settings = table::all().iter().filter(|setting| setting.effect == effect);
+            let given = settings.filter_map(|setting| Some((setting, self.given.get(setting.id())?)));
+            given
+                .map(|(setting, given)| match effect {
+                    Effect::Without => format!("{} ({})", given.origin, setting.help),
+                    _ => given.origin.clone(),
+                })
+                .collect()
+        };
+        let (not_yet, without) = (of(Effect::NotYet), of(Effect::Without));
+        if !not_yet.is_empty() {
+            self.warnings.push(format!("accepted, but without effect yet: {}", not_yet.join(", ")));
+        }
+        if !without.is_empty() {
+            self.warnings.push(format!("accepted without effect: {}", without.join(", ")));
         }
     }
 }
