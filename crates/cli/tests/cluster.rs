@@ -90,7 +90,7 @@ async fn workloads_and_pods_of_a_cluster_are_explained_with_the_operators_own_se
         testkit::wait_for("the operator to see the Instrumentation", Duration::from_secs(30), async || {
             testkit::apply_yaml(&client, &deployment("web"), &namespace).await?;
             let pod = pod_of(&client, &namespace, "web").await;
-            if explain(&format!("pod/{pod}")).stdout.contains(&format!("java/app=Injected({demo}@1)")) {
+            if explain(&format!("pod/{pod}")).stdout.contains(&format!("java/app=Injected({demo}@1,")) {
                 return Ok(Some(pod));
             }
             // It came too early: again.
@@ -115,7 +115,7 @@ async fn workloads_and_pods_of_a_cluster_are_explained_with_the_operators_own_se
     assert_has(
         &explain(&format!("pod/{web}")),
         0,
-        &[&format!("the pod's verdict: java/app=Injected({demo}@1)"), "decided when it was injected"],
+        &[&format!("the pod's verdict: java/app=Injected({demo}@1,"), "decided when it was injected"],
     );
 
     // What was missed is told, with the reason and the way out.

@@ -261,12 +261,12 @@ async fn the_values_of_the_annotation_mean_what_the_page_says() -> Result<()> {
     let (_, _, other) = start("values-other").await?;
     apply(cluster, &namespace, &file("java", "instrumentation.yaml"))?;
     apply(cluster, &other, &file("java", "instrumentation.yaml"))?;
-    let own = format!("Injected({namespace}/demo-instrumentation@1)");
+    let own = format!("Injected({namespace}/demo-instrumentation@1,");
     let elsewhere = format!("{other}/demo-instrumentation");
     let cases = [
         (Some("true"), Some(own.clone())),
         (Some("demo-instrumentation"), Some(own)),
-        (Some(&*elsewhere), Some(format!("Injected({elsewhere}@1)"))),
+        (Some(&*elsewhere), Some(format!("Injected({elsewhere}@1,"))),
         (Some("false"), None),
         (None, None),
     ];
@@ -274,7 +274,11 @@ async fn the_values_of_the_annotation_mean_what_the_page_says() -> Result<()> {
         let pod = java_pod(&client, &namespace, annotation).await?;
         assert_eq!(has_agent(&pod, JAVA), expected.is_some(), "{annotation:?}: {}", verdict(&pod));
         if let Some(expected) = expected {
-            assert_eq!(verdict(&pod), format!("java/app={expected}"), "{annotation:?}");
+            assert!(
+                verdict(&pod).starts_with(&format!("java/app={expected}")),
+                "{annotation:?}: {}",
+                verdict(&pod)
+            );
         }
     }
     Ok(())

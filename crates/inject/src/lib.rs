@@ -10,13 +10,17 @@
 //! The webhook, `otel-operator inject`, `diff` and `explain` all walk this way; they differ only in where the
 //! facts come from.
 //!
+//! What became of all pods is counted by [`summary`], from the annotations that [`plan`] wrote.
+//!
 //! **Invariant:** no client, no async, no clock. The same input gives the same output.
 
+pub mod explanation;
 pub mod facts;
 pub mod limit_range;
 pub mod plan;
 pub mod pod;
 pub mod request;
+pub mod summary;
 pub mod uninject;
 pub mod verdict;
 pub mod verdict_annotation;

@@ -49,16 +49,21 @@ pub(crate) fn owners(pod: &Pod<'_>, facts: &Facts, with_uids: bool) -> Owners {
                 }
             }
             Some(OwnerLookup::Missing) | None if owner.is_replica_set() => {
-                let hash = pod.metadata.labels.get(POD_TEMPLATE_HASH).map(|hash| format!("-{hash}"));
-                owners.workload = hash
-                    .and_then(|hash| owner.name.strip_suffix(&hash))
-                    .filter(|n| !n.is_empty())
-                    .map(str::to_owned);
+                owners.workload = without_template_hash(owner, &pod.metadata.labels).map(str::to_owned);
             }
             Some(OwnerLookup::Missing) | None => {}
         }
     }
     owners
+}
+
+/// The name of a ReplicaSet without the hash of its pods' template, which the pods carry as a label.
+pub(crate) fn without_template_hash<'a>(
+    owner: &'a OwnerReference,
+    labels: &BTreeMap<String, String>,
+) -> Option<&'a str> {
+    let hash = labels.get(POD_TEMPLATE_HASH).filter(|_| owner.is_replica_set())?;
+    owner.name.strip_suffix(&format!("-{hash}")).filter(|name| !name.is_empty())
 }
 
 impl Owners {

@@ -86,7 +86,7 @@ fn inject(
                     shares_with_http_only: shares_with_http_only(&candidates, draft, &places),
                 };
                 verdicts.extend(inject_one(&context, draft, &places));
-                let source = Some(source(instrumentation));
+                let source = Some(source(instrumentation, language));
                 if places.is_empty() && unknown.is_empty() {
                     let decline = Decline::new(
                         Reason::ContainerNotFound,
@@ -107,7 +107,7 @@ fn inject(
 /// Injects one language, or nothing of it when the API server would refuse the result.
 fn inject_one(context: &Context<'_>, draft: &mut Draft, places: &[Place]) -> Vec<Verdict> {
     let language = context.language;
-    let source = source(context.instrumentation);
+    let source = source(context.instrumentation, language);
     let mut attempt = draft.clone();
     let outcomes = language::inject(context, &mut attempt, places).and_then(|outcomes| {
         check::check(context.pod, &attempt, &source.to_string())?;
@@ -277,9 +277,10 @@ pub fn declined(request: &Request, decline: &Decline) -> Vec<Verdict> {
     request.languages.iter().map(|l| verdict(l.language, None, None, Err(decline.clone()))).collect()
 }
 
-fn source(instrumentation: &Instrumentation) -> Source {
+fn source(instrumentation: &Instrumentation, language: Language) -> Source {
     let metadata = &instrumentation.metadata;
     Source {
+        agent: verdict_annotation::agent_version(instrumentation, language),
         namespace: metadata.namespace.clone(),
         name: metadata.name.clone(),
         generation: metadata.generation,
@@ -357,10 +358,8 @@ impl Decision {
     /// Admission warnings: one for each verdict that a user should hear of, the reference's message first.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings: Vec<String> = Vec::new();
-        for verdict in
-            self.verdicts.iter().filter(|v| !matches!(v.reason, Reason::Injected | Reason::AlreadyInjected))
-        {
-            let warning = format!("{} ({}: {})", verdict.text(), verdict.subject(), verdict.reason);
+        for verdict in self.verdicts.iter().filter(|v| v.is_news()) {
+            let warning = verdict.notice();
             if !warnings.contains(&warning) {
                 warnings.push(warning);
             }

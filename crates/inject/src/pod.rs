@@ -77,6 +77,12 @@ impl std::ops::Deref for Annotations {
     }
 }
 
+impl From<BTreeMap<String, String>> for Annotations {
+    fn from(map: BTreeMap<String, String>) -> Annotations {
+        Annotations { present: true, map }
+    }
+}
+
 impl<'a> IntoIterator for &'a Annotations {
     type Item = (&'a String, &'a String);
     type IntoIter = std::collections::btree_map::Iter<'a, String, String>;

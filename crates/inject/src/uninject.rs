@@ -19,7 +19,8 @@ use crate::{
     pod::Pod,
     request::{Asked, LanguageRequest, Request},
     resource::RESOURCE_ATTRIBUTES,
-    volume,
+    verdict::{Reason, Source},
+    verdict_annotation, volume,
 };
 
 /// A pod without what injection added.
@@ -99,14 +100,13 @@ pub fn uninject<E: From<serde_json::Error>>(
 fn requested(pod: &Pod<'_>, namespace: &Namespace, verdict: &str) -> Request {
     let mut request = Request::read(&pod.metadata, namespace)
         .unwrap_or_else(|| Request { namespace: namespace.name.clone(), ..Request::default() });
-    for entry in verdict.split(';').filter_map(|e| e.split_once("=Injected(")) {
-        let language = entry.0.split('/').next().and_then(Language::from_id);
-        let source = entry.1.split('@').next().and_then(|s| s.split_once('/'));
-        if let (Some(language), Some((namespace, name))) = (language, source)
+    for entry in verdict_annotation::parse(verdict).filter(|entry| entry.reason == Reason::Injected) {
+        if let (Some(language), Some(Source { namespace, name, .. })) = (entry.about.language(), entry.source)
+            && !namespace.is_empty()
             && !request.languages.iter().any(|l| l.language == language)
         {
-            let asked = Asked::Named { namespace: namespace.to_owned(), name: name.to_owned() };
             let value = format!("{namespace}/{name}");
+            let asked = Asked::Named { namespace, name };
             request.languages.push(LanguageRequest { language, asked, from_namespace: false, value });
         }
     }

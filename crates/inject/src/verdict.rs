@@ -173,6 +173,15 @@ impl Reason {
         Reason::ALL.into_iter().find(|r| r.code() == code)
     }
 
+    /// The reason of the event on the workload. It is the code, but where the reference operator has a word of its own, which
+    /// people may have alerts for.
+    pub fn event_reason(self) -> &'static str {
+        match self {
+            Reason::LanguageDisabled => "InstrumentationRequestRejected",
+            other => other.code(),
+        }
+    }
+
     /// Whether the reference operator answers such a request with `status.code` 500 (spec 2.3).
     pub fn is_request_error(self) -> bool {
         matches!(
@@ -233,6 +242,15 @@ impl About {
         }
     }
 
+    /// What this word is about.
+    pub fn from_id(id: &str) -> Option<About> {
+        match id {
+            "pod" => Some(About::Pod),
+            SIDECAR => Some(About::Sidecar),
+            other => Language::from_id(other).map(About::Language),
+        }
+    }
+
     /// One word: `pod`, `sidecar`, or the language's id.
     pub fn id(self) -> &'static str {
         match self {
@@ -274,6 +292,8 @@ pub struct Source {
     pub name: String,
     /// Generation at the time of the decision; 0 when it came from a file.
     pub generation: i64,
+    /// Version of the language's agent: tag or digest of its image. Empty when the image names none, and for languages without agent.
+    pub agent: String,
 }
 
 impl std::fmt::Display for Source {
@@ -297,6 +317,16 @@ impl Verdict {
     /// The language that the verdict is about, if it is about one.
     pub fn language(&self) -> Option<Language> {
         self.about.language()
+    }
+
+    /// What a user is told, wherever it is: message, fix, what it is about, and the code to look up in the documentation.
+    pub fn notice(&self) -> String {
+        format!("{} ({}: {})", self.text(), self.subject(), self.reason)
+    }
+
+    /// Whether a user should hear of it.
+    pub fn is_news(&self) -> bool {
+        !matches!(self.reason, Reason::Injected | Reason::AlreadyInjected | Reason::SidecarRemoved)
     }
 
     /// Message and fix in one text: `<message>; <fix>`.

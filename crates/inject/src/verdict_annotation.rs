@@ -1,13 +1,14 @@
 //! The verdict as the pod carries it, in one annotation.
 //!
-//! Entries separated by `;`, each `<language>[/<container>]=<reason>[(<namespace>/<instrumentation>@<generation>)]`, injected
-//! ones first. At most [`MAX_LENGTH`] bytes; what does not fit is counted: `;+3`.
+//! Entries separated by `;`, each `<language>[/<container>]=<reason>[(<namespace>/<instrumentation>@<generation>[,<agent>])]`,
+//! injected ones first. Generation and version of the agent tell later whether the pod is outdated. At most [`MAX_LENGTH`] bytes; what does not fit is counted: `;+3`.
 
-use api::annotation::VERDICT;
+use api::{Instrumentation, Language, annotation::VERDICT};
 
 use crate::{
+    image,
     pod::Pod,
-    verdict::{Reason, Verdict},
+    verdict::{About, Reason, Source, Verdict},
 };
 
 /// Longest value, in bytes.
@@ -52,10 +53,74 @@ fn entry(verdict: &Verdict) -> String {
     let mut entry = verdict.subject();
     entry.push('=');
     entry.push_str(verdict.reason.code());
-    if let (Reason::Injected, Some(source)) = (verdict.reason, &verdict.source) {
-        entry.push_str(&format!("({source}@{})", source.generation));
+    if let Some(source) = &verdict.source {
+        entry.push_str(&format!("({source}@{}", source.generation));
+        if verdict.reason == Reason::Injected && !source.agent.is_empty() {
+            entry.push(',');
+            entry.push_str(&source.agent);
+        }
+        entry.push(')');
     }
     entry
+}
+
+/// Most characters of a digest that are kept.
+const DIGEST: usize = 12;
+
+/// The version of a language's agent, as the annotation carries it: the tag of its image, or the beginning of its digest.
+/// Empty when the image names neither, and for languages without agent.
+pub fn agent_version(instrumentation: &Instrumentation, language: Language) -> String {
+    let Some(agent) = instrumentation.spec.agent(language) else { return String::new() };
+    let version = image::version(agent.image()).unwrap_or_default();
+    match version.split_once('@').map_or(version.as_str(), |(_, digest)| digest).split_once(':') {
+        Some((algorithm, hex)) => format!("{algorithm}:{}", hex.get(..DIGEST).unwrap_or(hex)),
+        None => version,
+    }
+}
+
+/// One entry of the annotation, read back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// The language or the sidecar.
+    pub about: About,
+    /// The container; none when the language was declined before containers were looked at.
+    pub container: Option<&'a str>,
+    /// The reason code.
+    pub reason: Reason,
+    /// The object that was chosen.
+    pub source: Option<Source>,
+}
+
+/// Reads the annotation back. What is not understood, because a user or another release wrote it, is left out.
+pub fn parse(annotation: &str) -> impl Iterator<Item = Entry<'_>> {
+    annotation.split(';').filter_map(|entry| {
+        let (subject, verdict) = entry.split_once('=')?;
+        let (code, source) = verdict.split_once('(').unwrap_or((verdict, ""));
+        let (about, container) = match subject.split_once('/') {
+            Some((about, container)) => (about, Some(container)),
+            None => (subject, None),
+        };
+        let about = About::from_id(about)?;
+        Some(Entry { about, container, reason: Reason::from_code(code)?, source: parse_source(source) })
+    })
+}
+
+/// Whether the annotation had no room for all entries.
+pub fn is_cut(annotation: &str) -> bool {
+    annotation.rsplit(';').next().is_some_and(|last| last.starts_with('+'))
+}
+
+fn parse_source(text: &str) -> Option<Source> {
+    let text = text.strip_suffix(')')?;
+    let (text, agent) = text.split_once(',').unwrap_or((text, ""));
+    let (object, generation) = text.rsplit_once('@')?;
+    let (namespace, name) = object.split_once('/').unwrap_or(("", object));
+    Some(Source {
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+        generation: generation.parse().ok()?,
+        agent: agent.to_owned(),
+    })
 }
 
 /// Whether an annotation of ours tells of an injected language.
@@ -90,6 +155,54 @@ mod tests {
         assert_eq!(text, "java/b=Injected;java/a=ContainerNotFound");
         assert!(has_injected(&text));
         assert!(!has_injected("java/Injected=NameCollision"));
+    }
+
+    #[test]
+    fn what_was_written_is_read_back() {
+        let source = Source {
+            namespace: "shop".to_owned(),
+            name: "inst".to_owned(),
+            generation: 3,
+            agent: "2.30.0".to_owned(),
+        };
+        let told = [
+            Verdict { source: Some(source.clone()), ..verdict("app", Reason::Injected) },
+            Verdict { about: About::Pod, container: None, ..verdict("", Reason::UnknownLanguage) },
+            Verdict { container: None, ..verdict("", Reason::NoInstrumentation) },
+        ];
+        let text = render(&told);
+        assert_eq!(text, "java/app=Injected(shop/inst@3,2.30.0);pod=UnknownLanguage;java=NoInstrumentation");
+        let read: Vec<_> = parse(&text).collect();
+        assert_eq!(read.len(), 3);
+        assert_eq!(read[0].source, Some(source));
+        assert_eq!(read[0].container, Some("app"));
+        assert_eq!((read[1].about, read[1].reason), (About::Pod, Reason::UnknownLanguage));
+        assert_eq!((read[2].about, read[2].container), (About::Language(Language::Java), None));
+        assert!(!is_cut(&text) && is_cut("java/a=ContainerNotFound;+3"));
+    }
+
+    #[test]
+    fn what_somebody_else_wrote_is_left_out() {
+        for text in
+            ["", ";;", "java", "java=", "java=Odd", "cobol/app=Injected", "java/app=Injected(", "=;=("]
+        {
+            assert!(parse(text).all(|entry| entry.source.is_none()), "{text}");
+        }
+        assert_eq!(parse("java/app=Injected(a/b@x);python=PodSecurity").count(), 2);
+    }
+
+    #[test]
+    fn the_agent_is_known_by_its_tag_or_digest() {
+        let version = |image: &str| {
+            let mut instrumentation = Instrumentation::default();
+            image.clone_into(&mut instrumentation.spec.java.image);
+            agent_version(&instrumentation, Language::Java)
+        };
+        assert_eq!(version("registry.example/java:2.30.0"), "2.30.0");
+        let digest = format!("java:2.30.0@sha256:{}", "0123456789abcdef".repeat(4));
+        assert_eq!(version(&digest), "sha256:0123456789ab");
+        assert_eq!(version("java"), "");
+        assert_eq!(agent_version(&Instrumentation::default(), Language::Sdk), "");
     }
 
     #[test]

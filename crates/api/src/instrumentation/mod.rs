@@ -12,6 +12,7 @@ mod read;
 mod sampler;
 pub mod schema;
 mod static_object;
+pub mod status;
 mod types;
 mod validation;
 

@@ -16,7 +16,7 @@ use std::{io::Write as _, process::ExitCode, rc::Rc};
 use anyhow::anyhow;
 use api::Instrumentation;
 use clap::{Arg, ArgMatches, Command, builder::PossibleValuesParser};
-use inject::{Reason, Verdict, verdict_annotation};
+use inject::{Reason, Verdict, explanation::Aftermath, verdict_annotation};
 use serde_json::{Value, json};
 
 use crate::{
@@ -254,17 +254,18 @@ fn stored(session: &Session, verdict: &Verdict) -> Result<Option<Value>, Failure
 /// Notes where an Instrumentation has changed since the pod was made of it.
 fn note_generation(session: &Session, report: &mut WorkloadReport) -> Result<(), Failure> {
     let annotation = report.verdict_annotation.clone().unwrap_or_default();
+    let entries: Vec<_> = verdict_annotation::parse(&annotation).collect();
     for row in report.rows.iter_mut().filter(|row| !row.instrumentation.is_empty()) {
         let Some((namespace, name)) = row.instrumentation.split_once('/') else { continue };
-        let then = annotation
-            .split_once(&format!("({namespace}/{name}@"))
-            .and_then(|(_, rest)| rest.split(')').next()?.parse::<i64>().ok());
+        let sources = entries.iter().filter_map(|entry| entry.source.as_ref());
+        let then = sources.filter(|s| s.namespace == namespace && s.name == name).map(|s| s.generation).max();
         let all = session.world.instrumentations_in_cluster(namespace).or_exit(Exit::Cluster)?;
         let now = all.iter().find(|i| i.pointer("/metadata/name").and_then(Value::as_str) == Some(name));
         let now = now.map(|i| i.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or_default());
         match (then, now) {
-            (Some(then), Some(now)) if now > then => row.notes.push(format!(
-                "Instrumentation {namespace}/{name} has changed since (generation {then} then, {now} now): recreate the pod to apply it"
+            (Some(then), Some(now)) if then > 0 && now != then => row.notes.push(format!(
+                "{}: Instrumentation {namespace}/{name} has changed since (generation {then} then, {now} now): recreate the pod to apply it",
+                Aftermath::Outdated.code()
             )),
             (Some(_), None) => {
                 row.notes.push(format!("Instrumentation {namespace}/{name} does not exist any more"));

@@ -1,6 +1,6 @@
 //! What `explain` has found out, as data: the table, JSON and YAML say the same.
 
-use inject::{About, Reason, Request, Verdict};
+use inject::{About, Request, Verdict, verdict_annotation};
 use serde::Serialize;
 
 /// Everything.
@@ -124,21 +124,15 @@ impl Row {
 
     /// The rows that a pod's annotation tells of.
     pub(super) fn of_annotation(annotation: &str) -> Vec<Row> {
-        let row = |entry: &str| {
-            let (subject, verdict) = entry.split_once('=')?;
-            let (code, source) = verdict.split_once('(').unwrap_or((verdict, ""));
-            let (language, container) = subject.split_once('/').unwrap_or((subject, ""));
-            let source = source.trim_end_matches(')');
-            Some(Row {
-                container: container.to_owned(),
-                language: language.to_owned(),
-                verdict: Reason::from_code(code)?.code(),
-                instrumentation: source.split('@').next().unwrap_or_default().to_owned(),
-                message: "decided when it was injected".to_owned(),
-                ..Row::default()
-            })
+        let row = |entry: verdict_annotation::Entry<'_>| Row {
+            container: entry.container.unwrap_or_default().to_owned(),
+            language: if entry.about == About::Pod { String::new() } else { entry.about.id().to_owned() },
+            verdict: entry.reason.code(),
+            instrumentation: entry.source.map(|source| source.to_string()).unwrap_or_default(),
+            message: "decided when it was injected".to_owned(),
+            ..Row::default()
         };
-        annotation.split(';').filter_map(row).collect()
+        verdict_annotation::parse(annotation).map(row).collect()
     }
 
     /// Whether the language is, or would be, in the container.
