@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api::{Instrumentation, Language, Settings, annotation, language::PerLanguage};
+use api::{Instrumentation, Settings, annotation, language::PerLanguage};
 use serde_json::{Map, Value};
 
 use crate::{

@@ -1,6 +1,6 @@
 //! What `explain` has found out, as data: the table, JSON and YAML say the same.
 
-use inject::{About, Request, Verdict, verdict_annotation};
+use inject::{About, Reason, Request, Verdict, verdict_annotation};
 use serde::Serialize;
 
 /// Everything.
