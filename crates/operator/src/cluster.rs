@@ -1,5 +1,7 @@
 //! Reaching the cluster: which kubeconfig, which namespace.
 
+mod connection;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -56,5 +58,5 @@ pub async fn client(kubeconfig: Option<&PathBuf>, place: &Place) -> Result<Clien
     };
     // Each caller knows how long it can wait and tries again by itself.
     config.default_retry = false;
-    Client::try_from(config).context("cannot make a client for the cluster")
+    connection::client(config).context("cannot make a client for the cluster")
 }

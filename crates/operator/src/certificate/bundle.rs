@@ -1,116 +1,249 @@
 //! Telling the API server which CA to trust: `caBundle` in our webhook configurations and in the definition whose objects we convert.
+//!
+//! Each of the three objects is watched by its name: somebody may apply the manifest again, or the CA may change. At rest nothing is sent.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use futures::{StreamExt, future::join_all, pin_mut};
+use k8s_openapi::{ClusterResourceScope, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{
     Api, Client, Resource,
     api::{DynamicObject, Patch, PatchParams},
-    core::ApiResource,
+    core::{ApiResource, GroupVersionKind},
+    runtime::{
+        WatchStreamExt,
+        watcher::{self, Event},
+    },
 };
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use tracing::{info, warn};
 
 use super::Current;
-use crate::manifest::webhook::{MUTATING, VALIDATING};
+use crate::{
+    manifest::webhook::{MUTATING, VALIDATING},
+    store::lean::LeanMetadata,
+};
 
-/// How often the configurations are looked at: somebody may apply the manifest again.
-const EVERY: Duration = Duration::from_secs(15);
 /// Pause after a failure.
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
 
 /// What carries a bundle.
-const BUNDLED: [(&str, &str, &str); 3] = [
-    ("admissionregistration.k8s.io", "MutatingWebhookConfiguration", MUTATING),
-    ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration", VALIDATING),
-    ("apiextensions.k8s.io", "CustomResourceDefinition", "opentelemetrycollectors.opentelemetry.io"),
+const BUNDLED: [(&str, &str, &str, &str); 3] = [
+    (
+        "admissionregistration.k8s.io",
+        "MutatingWebhookConfiguration",
+        "mutatingwebhookconfigurations",
+        MUTATING,
+    ),
+    (
+        "admissionregistration.k8s.io",
+        "ValidatingWebhookConfiguration",
+        "validatingwebhookconfigurations",
+        VALIDATING,
+    ),
+    (
+        "apiextensions.k8s.io",
+        "CustomResourceDefinition",
+        "customresourcedefinitions",
+        "opentelemetrycollectors.opentelemetry.io",
+    ),
 ];
 
 /// cert-manager writes the bundle of objects that carry this annotation.
 const CERT_MANAGER: &str = "cert-manager.io/inject-ca-from";
 
-/// Keeps the bundle of both configurations equal to the CA in use. Never returns.
+/// Keeps the bundles equal to the CA in use. Never returns.
 pub async fn keep(client: Client, current: Arc<Current>) {
+    join_all(BUNDLED.map(|(group, kind, plural, name)| {
+        let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, "v1", kind), plural);
+        follow(client.clone(), resource, name, current.clone())
+    }))
+    .await;
+}
+
+/// Keeps the bundle of one object equal to the CA in use.
+async fn follow(client: Client, resource: ApiResource, name: &str, current: Arc<Current>) {
+    let kind = resource.kind.clone();
+    let watched = Api::<Trusting>::all_with(client.clone(), &resource);
+    let by_name = watcher::Config::default().fields(&format!("metadata.name={name}"));
+    let events = watcher::watcher(watched, by_name).default_backoff();
+    pin_mut!(events);
+    let mut changes = current.changes();
+    let mut object: Option<Trusting> = None;
     let mut complained = false;
+    let mut failed = false;
     loop {
-        let ca = current.served().and_then(|served| served.ca.clone());
-        let mut pause = EVERY;
-        if let Some(ca) = ca {
-            for (group, kind, name) in BUNDLED {
-                if let Err(e) = write(&client, group, kind, name, &ca).await {
+        tokio::select! {
+            event = events.next() => match event {
+                Some(Ok(Event::InitApply(known) | Event::Apply(known))) => object = Some(known),
+                Some(Ok(Event::Init | Event::Delete(_))) => object = None,
+                Some(Ok(Event::InitDone)) => {}
+                Some(Err(error)) => {
                     if !std::mem::replace(&mut complained, true) {
-                        warn!(target: "certificate", "cannot write the caBundle of {kind} {name}, trying again: {e}");
+                        warn!(target: "certificate", "cannot watch {kind} {name}, trying again: {error}");
                     }
-                    pause = AFTER_FAILURE;
+                }
+                None => return,
+            },
+            changed = changes.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(AFTER_FAILURE), if failed => {}
+        }
+        failed = false;
+        let Some(ca) = current.served().and_then(|served| served.ca.clone()) else { continue };
+        let Some(patch) = object.as_ref().and_then(|object| object.patch(&ca)) else { continue };
+        let api = Api::<DynamicObject>::all_with(client.clone(), &resource);
+        match api.patch(name, &PatchParams::default(), &Patch::<Value>::Json(patch)).await {
+            Ok(_) => {
+                info!(target: "certificate", "wrote the caBundle of {kind} {name}");
+                // The watch brings what was written; until then nothing is known.
+                object = None;
+                complained = false;
+            }
+            Err(error) => {
+                failed = true;
+                if !std::mem::replace(&mut complained, true) {
+                    warn!(target: "certificate", "cannot write the caBundle of {kind} {name}, trying again: {error}");
                 }
             }
         }
-        tokio::time::sleep(pause).await;
     }
 }
 
-/// Writes the bundle into one configuration, if it is there, is not cert-manager's and differs.
-async fn write(client: &Client, group: &str, kind: &str, name: &str, ca: &str) -> Result<(), kube::Error> {
-    let resource = ApiResource::from_gvk(&kube::core::GroupVersionKind::gvk(group, "v1", kind));
-    let api = Api::<DynamicObject>::all_with(client.clone(), &resource);
-    let Some(configuration) = api.get_opt(name).await? else { return Ok(()) };
-    if configuration.meta().annotations.as_ref().is_some_and(|a| a.contains_key(CERT_MANAGER)) {
-        return Ok(());
-    }
-    let Some(patch) = patch(&configuration.data, configuration.meta().resource_version.as_deref(), ca) else {
-        return Ok(());
-    };
-    match api
-        .patch(
-            name,
-            &PatchParams::default(),
-            &Patch::<Value>::Json(serde_json::from_value(patch).unwrap_or_default()),
-        )
-        .await
-    {
-        Ok(_) => {
-            info!(target: "certificate", "wrote the caBundle of {kind} {name}");
-            Ok(())
+/// An object with client configurations, reduced to what matters here while it is parsed: a definition alone is half a megabyte.
+#[derive(Clone, Debug)]
+struct Trusting {
+    metadata: ObjectMeta,
+    /// JSON pointers of the client configurations, with the bundle of each.
+    clients: Vec<(String, Option<String>)>,
+}
+
+impl Trusting {
+    /// The JSON patch that sets the bundle where it differs; none when nothing does, or when it is cert-manager's to set.
+    fn patch(&self, ca: &str) -> Option<json_patch::Patch> {
+        if self.metadata.annotations.as_ref().is_some_and(|a| a.contains_key(CERT_MANAGER)) {
+            return None;
         }
-        Err(error) => Err(error),
+        let bundle = STANDARD.encode(ca);
+        let differing = self.clients.iter().filter(|(_, known)| known.as_ref() != Some(&bundle));
+        let changes: Vec<Value> = differing
+            .map(|(at, _)| json!({"op": "add", "path": format!("{at}/caBundle"), "value": bundle}))
+            .collect();
+        if changes.is_empty() {
+            return None;
+        }
+        // The indices are those of the object that was read, so it must not have changed since.
+        let version = self.metadata.resource_version.as_deref().unwrap_or_default();
+        let test = json!({"op": "test", "path": "/metadata/resourceVersion", "value": version});
+        serde_json::from_value(std::iter::once(test).chain(changes).collect()).ok()
     }
 }
 
-/// The JSON patch that sets the bundle where it differs; none when nothing does.
-fn patch(configuration: &Value, resource_version: Option<&str>, ca: &str) -> Option<Value> {
-    let bundle = STANDARD.encode(ca);
-    let webhooks = configuration.get("webhooks").and_then(Value::as_array).map_or(0, Vec::len);
-    let conversion =
-        configuration.pointer("/spec/conversion/webhook").map(|_| "/spec/conversion/webhook".to_owned());
-    let clients = (0..webhooks).map(|i| format!("/webhooks/{i}")).chain(conversion);
-    let changes: Vec<Value> = clients
-        .map(|client| format!("{client}/clientConfig/caBundle"))
-        .filter(|path| configuration.pointer(path).and_then(Value::as_str) != Some(&bundle))
-        .map(|path| json!({"op": "add", "path": path, "value": bundle}))
-        .collect();
-    if changes.is_empty() {
-        return None;
+impl<'de> Deserialize<'de> for Trusting {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Default, Deserialize)]
+        #[serde(default, rename_all = "camelCase")]
+        struct ClientConfig {
+            ca_bundle: Option<String>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Webhook {
+            client_config: Option<ClientConfig>,
+        }
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Conversion {
+            webhook: Option<Webhook>,
+        }
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Spec {
+            conversion: Option<Conversion>,
+        }
+        #[derive(Deserialize)]
+        struct Object {
+            #[serde(default)]
+            metadata: LeanMetadata,
+            #[serde(default)]
+            webhooks: Vec<Webhook>,
+            #[serde(default)]
+            spec: Spec,
+        }
+        let object = Object::deserialize(deserializer)?;
+        let conversion = object.spec.conversion.and_then(|c| c.webhook);
+        let webhooks =
+            object.webhooks.into_iter().enumerate().map(|(i, webhook)| (format!("/webhooks/{i}"), webhook));
+        let all =
+            webhooks.chain(conversion.map(|webhook| ("/spec/conversion/webhook".to_owned(), webhook)));
+        let clients = all.filter_map(|(at, webhook)| {
+            Some((format!("{at}/clientConfig"), webhook.client_config?.ca_bundle))
+        });
+        Ok(Trusting { clients: clients.collect(), metadata: object.metadata.into() })
     }
-    // The indices are those of the object that was read, so it must not have changed since.
-    let test = json!({"op": "test", "path": "/metadata/resourceVersion", "value": resource_version.unwrap_or_default()});
-    Some(Value::Array(std::iter::once(test).chain(changes).collect()))
+}
+
+impl Resource for Trusting {
+    type DynamicType = ApiResource;
+    type Scope = ClusterResourceScope;
+
+    fn kind(of: &ApiResource) -> Cow<'_, str> {
+        (&of.kind).into()
+    }
+    fn group(of: &ApiResource) -> Cow<'_, str> {
+        (&of.group).into()
+    }
+    fn version(of: &ApiResource) -> Cow<'_, str> {
+        (&of.version).into()
+    }
+    fn plural(of: &ApiResource) -> Cow<'_, str> {
+        (&of.plural).into()
+    }
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn patch(object: &Value) -> Option<Value> {
+        let trusting: Trusting = serde_json::from_value(object.clone()).unwrap();
+        trusting.patch("ca").map(|patch| serde_json::to_value(patch).unwrap())
+    }
+
     #[test]
     fn only_differing_entries_are_written() {
         let good = STANDARD.encode("ca");
-        let configuration = json!({"webhooks": [
+        let mut configuration = json!({"metadata": {"resourceVersion": "7"}, "webhooks": [
             {"name": "a", "clientConfig": {"caBundle": good}},
-            {"name": "b", "clientConfig": {}},
+            {"name": "b", "clientConfig": {"url": "https://b"}},
         ]});
-        let patch = patch(&configuration, Some("7"), "ca").unwrap();
-        assert_eq!(patch[1]["path"], "/webhooks/1/clientConfig/caBundle");
-        assert_eq!(patch.as_array().unwrap().len(), 2);
-        let configuration = json!({"webhooks": [{"name": "a", "clientConfig": {"caBundle": good}}]});
-        assert_eq!(super::patch(&configuration, Some("7"), "ca"), None);
+        let found = patch(&configuration).unwrap();
+        assert_eq!(found[0]["value"], "7");
+        assert_eq!(found[1]["path"], "/webhooks/1/clientConfig/caBundle");
+        assert_eq!(found.as_array().unwrap().len(), 2);
+        configuration["webhooks"][1]["clientConfig"]["caBundle"] = json!(good);
+        assert_eq!(patch(&configuration), None);
+    }
+
+    #[test]
+    fn a_definition_has_its_client_below_conversion_and_may_have_none() {
+        let definition = |conversion: Value| json!({"metadata": {}, "spec": {"group": "x", "conversion": conversion}});
+        let webhook = json!({"strategy": "Webhook", "webhook": {"clientConfig": {"service": {}}}});
+        let found = patch(&definition(webhook)).unwrap();
+        assert_eq!(found[1]["path"], "/spec/conversion/webhook/clientConfig/caBundle");
+        assert_eq!(patch(&definition(json!({"strategy": "None"}))), None);
+    }
+
+    #[test]
+    fn what_cert_manager_writes_is_left_to_it() {
+        let configuration = json!({"metadata": {"annotations": {CERT_MANAGER: "a/b"}}, "webhooks": [{"clientConfig": {}}]});
+        assert_eq!(patch(&configuration), None);
     }
 }

@@ -21,6 +21,7 @@ use rustls::{
     sign::CertifiedKey,
 };
 use time::OffsetDateTime;
+use tokio::sync::watch;
 
 pub use authority::{Authority, Certificate};
 
@@ -28,6 +29,7 @@ pub use authority::{Authority, Certificate};
 #[derive(Debug, Default)]
 pub struct Current {
     served: ArcSwapOption<Served>,
+    changes: watch::Sender<()>,
 }
 
 /// A certificate in use.
@@ -69,7 +71,13 @@ impl Current {
         let key = Arc::new(certified_key(certificate.as_bytes(), key.as_bytes())?);
         let certificate = Certificate::read(certificate)?;
         self.served.store(Some(Arc::new(Served { key, certificate, ca })));
+        self.changes.send_replace(());
         Ok(())
+    }
+
+    /// Tells when another pair is served.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
     }
 
     /// The pair in use.

@@ -168,14 +168,14 @@ const CLUSTER: &[Rule] = &[
         groups: &["admissionregistration.k8s.io"],
         resources: &["mutatingwebhookconfigurations"],
         names: &[MUTATING],
-        verbs: &["get", "patch"],
+        verbs: &["get", "list", "patch", "watch"],
     },
     Rule {
         why: "the caBundle of the process's own certificates",
         groups: &["admissionregistration.k8s.io"],
         resources: &["validatingwebhookconfigurations"],
         names: &[VALIDATING],
-        verbs: &["get", "patch"],
+        verbs: &["get", "list", "patch", "watch"],
     },
 ];
 

@@ -37,7 +37,7 @@ impl<K> fmt::Debug for Lean<K> {
 /// What is kept of `metadata`. A bookmark carries only the resource version, so everything is optional.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(super) struct LeanMetadata {
+pub(crate) struct LeanMetadata {
     name: Option<String>,
     namespace: Option<String>,
     uid: Option<String>,
