@@ -12,7 +12,10 @@ use tracing::{error, info, warn};
 use crate::{
     certificate::{Authority, Current, bundle, keep::Keep, mounted},
     cluster::{self, Place},
-    controller::{self, collector::availability},
+    controller::{
+        self,
+        collector::{availability, defaulted::Defaulted},
+    },
     health::Health,
     leader::{Candidacy, Leader},
     manifest::{self, WEBHOOK_SERVICE},
@@ -63,8 +66,19 @@ pub async fn run(settings: Process) -> Result<()> {
     let (found, available) = tokio::sync::watch::channel(None);
     tasks.spawn(availability::follow(client.clone(), found));
     let mut candidacy = Candidacy::start(&client, &place.namespace, settings.leader_election)?;
+    let defaulted = Arc::new(Defaulted::default());
     if settings.role == Role::Operator {
-        lead(&settings, &place, &client, &available, &candidacy.leader, &tasks);
+        let surroundings = controller::collector::Surroundings {
+            client: client.clone(),
+            scope: settings.watch_namespaces.clone(),
+            available: available.clone(),
+            metrics: metrics.clone(),
+            usage_metrics: settings.usage_metrics,
+            defaulted: defaulted.clone(),
+            leader: candidacy.leader.clone(),
+        };
+        controller::collector::start(surroundings, settings.collector.collector.clone(), &tasks)?;
+        lead(&settings, &place, &client, &candidacy.leader, &tasks);
     }
 
     let servers = CancellationToken::new();
@@ -83,6 +97,7 @@ pub async fn run(settings: Process) -> Result<()> {
                 client: client.clone(),
                 settings: settings.collector.clone(),
                 available: available.clone(),
+                defaulted,
             },
         });
         serving
@@ -123,21 +138,10 @@ fn lead(
     settings: &Process,
     place: &Place,
     client: &Client,
-    available: &tokio::sync::watch::Receiver<Option<collector::Available>>,
     leader: &Leader,
     tasks: &TaskTracker,
 ) {
     let injection = &settings.injection;
-    tasks.spawn({
-        let (client, collectors) = (client.clone(), settings.collector.collector.clone());
-        let (scope, available) = (settings.watch_namespaces.clone(), available.clone());
-        let (leader, tasks) = (leader.clone(), tasks.clone());
-        async move {
-            // Who only stands by neither watches nor remembers what it would write.
-            leader.elected().await;
-            controller::collector::start(&client, collectors, &scope, available, &leader, &tasks);
-        }
-    });
     tasks.spawn(leader.clone().lead(publish(client.clone(), place.namespace.clone(), injection.clone())));
     if injection.instrumentation_crds {
         let scope = settings.watch_namespaces.clone();

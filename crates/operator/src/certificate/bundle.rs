@@ -175,8 +175,7 @@ impl<'de> Deserialize<'de> for Trusting {
         let conversion = object.spec.conversion.and_then(|c| c.webhook);
         let webhooks =
             object.webhooks.into_iter().enumerate().map(|(i, webhook)| (format!("/webhooks/{i}"), webhook));
-        let all =
-            webhooks.chain(conversion.map(|webhook| ("/spec/conversion/webhook".to_owned(), webhook)));
+        let all = webhooks.chain(conversion.map(|webhook| ("/spec/conversion/webhook".to_owned(), webhook)));
         let clients = all.filter_map(|(at, webhook)| {
             Some((format!("{at}/clientConfig"), webhook.client_config?.ca_bundle))
         });
@@ -234,7 +233,8 @@ mod tests {
 
     #[test]
     fn a_definition_has_its_client_below_conversion_and_may_have_none() {
-        let definition = |conversion: Value| json!({"metadata": {}, "spec": {"group": "x", "conversion": conversion}});
+        let definition =
+            |conversion: Value| json!({"metadata": {}, "spec": {"group": "x", "conversion": conversion}});
         let webhook = json!({"strategy": "Webhook", "webhook": {"clientConfig": {"service": {}}}});
         let found = patch(&definition(webhook)).unwrap();
         assert_eq!(found[1]["path"], "/spec/conversion/webhook/clientConfig/caBundle");
@@ -243,7 +243,8 @@ mod tests {
 
     #[test]
     fn what_cert_manager_writes_is_left_to_it() {
-        let configuration = json!({"metadata": {"annotations": {CERT_MANAGER: "a/b"}}, "webhooks": [{"clientConfig": {}}]});
+        let configuration =
+            json!({"metadata": {"annotations": {CERT_MANAGER: "a/b"}}, "webhooks": [{"clientConfig": {}}]});
         assert_eq!(patch(&configuration), None);
     }
 }

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::{sync::Notify, time::Instant};
 
 /// Pause after the first failure; it doubles with each further one, up to [`LONGEST_PAUSE`].
@@ -19,6 +20,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 pub struct Queue<K> {
     state: Mutex<State<K>>,
     changed: Notify,
+    /// How many keys wait, for those who watch the process.
+    depth: Gauge,
 }
 
 #[derive(Debug)]
@@ -34,6 +37,13 @@ struct State<K> {
 
 impl<K: Clone + Eq + Hash> Default for Queue<K> {
     fn default() -> Self {
+        Self::measured(Gauge::default())
+    }
+}
+
+impl<K: Clone + Eq + Hash> Queue<K> {
+    /// An empty queue that tells in this gauge how many keys wait.
+    pub fn measured(depth: Gauge) -> Self {
         let state = State {
             due: HashMap::new(),
             order: BTreeMap::new(),
@@ -41,11 +51,9 @@ impl<K: Clone + Eq + Hash> Default for Queue<K> {
             failures: HashMap::new(),
             counter: 0,
         };
-        Queue { state: Mutex::new(state), changed: Notify::new() }
+        Queue { state: Mutex::new(state), changed: Notify::new(), depth }
     }
-}
 
-impl<K: Clone + Eq + Hash> Queue<K> {
     fn state(&self) -> MutexGuard<'_, State<K>> {
         // A panic while the lock was held cannot leave the maps half changed in a way that matters.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -64,6 +72,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         state.counter += 1;
         let number = state.counter;
         state.order.insert((at, number), key);
+        self.tell(&state);
         drop(state);
         self.changed.notify_one();
     }
@@ -85,6 +94,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
                         state.order.remove(&at);
                         state.due.remove(&key);
                         state.running.insert(key.clone());
+                        self.tell(&state);
                         return key;
                     }
                     Some((at, _)) => at.0,
@@ -116,6 +126,10 @@ impl<K: Clone + Eq + Hash> Queue<K> {
             Some(pause) => self.add(key, pause),
             None => self.changed.notify_one(),
         }
+    }
+
+    fn tell(&self, state: &State<K>) {
+        self.depth.set(i64::try_from(state.due.len()).unwrap_or(i64::MAX));
     }
 
     /// How many keys wait.

@@ -3,7 +3,9 @@
 //! Names that the reference operator has too keep their names and labels.
 
 mod authorization;
+pub mod controller;
 pub mod server;
+pub mod usage;
 
 use std::{sync::Arc, time::Duration};
 
@@ -95,6 +97,10 @@ pub struct Metrics {
     pub certificate_reads: Counter,
     /// `certwatcher_read_certificate_errors_total`
     pub certificate_read_errors: Counter,
+    /// Numbers about the controllers.
+    pub controllers: controller::Controllers,
+    /// What collectors are made of; empty unless it is asked for.
+    pub usage: usage::Usage,
 }
 
 /// A histogram of durations, from 50 µs to 3 s.
@@ -233,6 +239,8 @@ impl Metrics {
             "Mounted certificates that could not be used",
             self.certificate_read_errors.clone(),
         );
+        self.controllers.register(r);
+        self.usage.register(r);
         r.register_collector(Box::new(Observed { store, certificate }));
         registry
     }

@@ -69,6 +69,8 @@ pub struct Process {
     pub tls: TlsSettings,
     /// `--enable-leader-election` and `--leader-election-*`; none when it is off.
     pub leader_election: Option<leader::Timing>,
+    /// `--enable-cr-metrics`
+    pub usage_metrics: bool,
     /// `--watch-namespace`; empty for all.
     pub watch_namespaces: BTreeSet<String>,
     /// `--zap-*`.
@@ -191,6 +193,7 @@ impl Process {
             metrics_files,
             tls,
             leader_election,
+            usage_metrics: values.boolean("enable-cr-metrics")?,
             watch_namespaces: values.list("watch-namespace").into_iter().collect(),
             log,
             warnings: values.warnings,

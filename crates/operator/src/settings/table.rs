@@ -122,7 +122,7 @@ static LINES: &[Setting] = &[
     line("operator-opamp-bridge-image", "RELATED_IMAGE_OPERATOR_OPAMP_BRIDGE", "operatoropampbridge-image", Text, "ghcr.io/open-telemetry/opentelemetry-operator/operator-opamp-bridge:0.158.0", NotYet, "default OpAMP bridge image"),
     // Features.
     line("enable-multi-instrumentation", "ENABLE_MULTI_INSTRUMENTATION", "enable-multi-instrumentation", Bool, "true", Works, "several languages in one pod"),
-    line("enable-cr-metrics", "ENABLE_CR_METRICS", "enable-cr-metrics", Bool, "false", NotYet, "usage metrics of collectors"),
+    line("enable-cr-metrics", "ENABLE_CR_METRICS", "enable-cr-metrics", Bool, "false", Works, "metrics of what collectors are made of"),
     line("create-sm-operator-metrics", "CREATE_SM_OPERATOR_METRICS", "create-service-monitor-operator-metrics", Bool, "false", NotYet, "create a ServiceMonitor for the operator"),
     line("ignore-missing-collector-crds", "IGNORE_MISSING_COLLECTOR_CRDS", "ignore-missing-collector-crds", Bool, "false", Ignored, "start without the collector's custom resource definition; this operator always does"),
     line("openshift-create-dashboard", "OPENSHIFT_CREATE_DASHBOARD", "openshift-create-dashboard", Bool, "false", Without, "no dashboard is made on OpenShift"),

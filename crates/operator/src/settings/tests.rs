@@ -64,7 +64,7 @@ fn t3_unknown_keys_and_settings_without_effect_are_reported() {
     let process = resolve(
         "webhok-port: 1\ntls:\n  minversion: VersionTLS13\n  wrong: 1",
         &[],
-        &["--enable-cr-metrics"],
+        &["--openshift-create-dashboard"],
     )
     .unwrap();
     assert!(
@@ -72,7 +72,7 @@ fn t3_unknown_keys_and_settings_without_effect_are_reported() {
             || process.warnings[1].contains("unknown key \"tls.wrong\"")
     );
     assert!(process.warnings.iter().any(|w| w.contains("unknown key \"webhok-port\"")));
-    assert_eq!(process.warnings.last().unwrap(), "accepted, but without effect yet: --enable-cr-metrics");
+    assert_eq!(process.warnings.last().unwrap(), "accepted, but without effect yet: --openshift-create-dashboard");
 }
 
 #[test]

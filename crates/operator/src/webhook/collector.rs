@@ -1,5 +1,7 @@
 //! Defaulting, validation and conversion of OpenTelemetryCollectors.
 
+use std::sync::Arc;
+
 use collector::{
     Available,
     admission::{self, Access, Asked, Requester, Review, Settings, Validated},
@@ -13,6 +15,7 @@ use serde_json::{Value, value::RawValue};
 use tokio::sync::watch;
 
 use super::review::{Answer, Request, read};
+use crate::controller::collector::defaulted::Defaulted;
 
 /// Path of the defaulting webhook, as in the reference operator.
 pub const DEFAULT_PATH: &str = "/mutate-opentelemetry-io-v1beta1-opentelemetrycollector";
@@ -32,6 +35,8 @@ pub struct Collectors {
     pub settings: Settings,
     /// What the cluster offers.
     pub available: watch::Receiver<Option<Available>>,
+    /// What is to be told once the collector is stored.
+    pub defaulted: Arc<Defaulted>,
 }
 
 impl Collectors {
@@ -43,9 +48,16 @@ impl Collectors {
     /// Fills in defaults. The error text goes with HTTP 400.
     pub fn default(&self, body: &[u8]) -> Result<Vec<u8>, String> {
         let review = read(body)?;
-        let defaulted = admission::default(&object(review.object)?, old(&review).as_ref(), &self.settings());
+        let old = old(&review);
+        let defaulted = admission::default(&object(review.object)?, old.as_ref(), &self.settings());
         if let Some(message) = defaulted.error {
             return Ok(Answer { warnings: defaulted.warnings, ..Answer::forbid(message) }.write(&review.uid));
+        }
+        // An object whose name the API server makes up has none yet.
+        if !review.is_dry_run() && !review.name.is_empty() {
+            let name = (review.namespace.to_string(), review.name.to_string());
+            let generation = old.as_ref().and_then(|old| old["metadata"]["generation"].as_i64());
+            self.defaulted.note(name, generation.unwrap_or_default(), defaulted.events);
         }
         let patch = match defaulted.patch.is_empty() {
             true => Vec::new(),

@@ -81,6 +81,20 @@ impl Applier<'_> {
         }
     }
 
+    /// Whether pods of a workload that the Go operator left would restart if it got the wished template. Asked by a dry run, because
+    /// only the API server knows which of the fields that the Go operator owns are its own defaults.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn would_restart(&self, wished: &Child, live: &Value) -> Result<bool, Error> {
+        let parameters =
+            PatchParams { dry_run: true, field_manager: Some(MANAGER.into()), ..PatchParams::default() };
+        let patch = Patch::Json::<()>(takeover::template(live, &wished.object));
+        let result = self.api(wished).patch(&wished.name, &parameters, &patch).await;
+        let result = result.map_err(|source| self.error(wished, source))?;
+        Ok(result.data["spec"]["template"] != live["spec"]["template"])
+    }
+
     async fn update(&self, child: &Child, stored: &Stored, print: u64) -> Result<bool, Error> {
         let live = stored.value();
         if let Some(owner) = self.foreign_owner(child, &live) {
@@ -108,12 +122,16 @@ impl Applier<'_> {
         }
         match api.patch(&child.name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(&child.object)).await
         {
-            Ok(object) => self.children.put(child.kind, &object, Some(print)),
+            Ok(object) => {
+                self.children.put(child.kind, object, Some(print));
+            }
             Err(error) if child.is_workload() && is_immutable(&error) => {
                 // The API server does not change such a field: a new workload takes the old one's place.
-                api.delete(&child.name, &DeleteParams::default())
-                    .await
-                    .map_err(|source| self.error(child, source))?;
+                match api.delete(&child.name, &DeleteParams::background()).await {
+                    Ok(_) => {}
+                    Err(kube::Error::Api(status)) if status.code == 404 => {}
+                    Err(source) => return Err(self.error(child, source)),
+                }
                 self.children.remove(&key(child));
                 return self.create(child, print).await;
             }
@@ -142,7 +160,7 @@ impl Applier<'_> {
             }
             Err(source) => return Err(self.error(child, source)),
         };
-        self.children.put(child.kind, &object, Some(print));
+        self.children.put(child.kind, object, Some(print));
         Ok(true)
     }
 

@@ -1,7 +1,7 @@
 //! Which optional APIs the cluster has, and what the operator may do. Custom resource definitions are watched, so that one
 //! that is installed later is noticed without a restart.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use collector::Available;
 use futures::{StreamExt, pin_mut};
@@ -21,6 +21,9 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::store::lean::Lean;
+
+/// Pause between attempts to find out.
+const RETRY: Duration = Duration::from_secs(2);
 
 /// Keeps `available` true for as long as the process runs. It is none until the first look is done.
 pub async fn follow(client: Client, available: watch::Sender<Option<Available>>) {
@@ -98,13 +101,26 @@ async fn may_manage_cluster_roles(client: &Client) -> bool {
                 },
                 ..SelfSubjectAccessReview::default()
             };
-            let answer = reviews.create(&PostParams::default(), &review).await;
-            if !answer.is_ok_and(|a| a.status.is_some_and(|s| s.allowed)) {
+            if !is_allowed(&reviews, &review).await {
                 return false;
             }
         }
     }
     true
+}
+
+/// Asks until there is an answer: taking silence for a no would take the roles of all collectors away.
+async fn is_allowed(reviews: &Api<SelfSubjectAccessReview>, review: &SelfSubjectAccessReview) -> bool {
+    loop {
+        match reviews.create(&PostParams::default(), review).await {
+            Ok(answer) => return answer.status.is_some_and(|status| status.allowed),
+            Err(kube::Error::Api(status)) if status.code == 403 => return false,
+            Err(error) => {
+                warn!(target: "setup", "cannot find out whether cluster roles may be managed, trying again: {error}");
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+    }
 }
 
 /// On OpenShift Routes are served by an aggregated API server, not by a definition.

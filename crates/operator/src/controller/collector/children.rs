@@ -7,8 +7,11 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
 use kube::api::DynamicObject;
 use serde_json::Value;
+
+use super::{apply::MANAGER, takeover};
 
 /// Namespace (empty for objects of the cluster), kind and name.
 pub type Key = (String, &'static str, String);
@@ -33,6 +36,16 @@ impl Stored {
     }
 }
 
+/// What other field managers own is the larger part of `managedFields`. All of it is needed only to take the object over from the Go
+/// operator.
+fn leave_out_what_others_own(metadata: &mut ObjectMeta) {
+    let Some(entries) = &mut metadata.managed_fields else { return };
+    let is = |name: &str, entry: &ManagedFieldsEntry| entry.manager.as_deref() == Some(name);
+    if !entries.iter().any(|entry| is(takeover::REFERENCE, entry) && entry.subresource.is_none()) {
+        entries.retain(|entry| is(MANAGER, entry));
+    }
+}
+
 /// All objects that are labelled as ours.
 #[derive(Debug, Default)]
 pub struct Children {
@@ -44,24 +57,35 @@ impl Children {
         self.objects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps an object, unless a newer version of it is kept. `written`: by us, with this fingerprint.
-    pub fn put(&self, kind: &'static str, object: &DynamicObject, written: Option<u64>) {
-        let metadata = &object.metadata;
+    /// Keeps an object, unless this or a newer version of it is kept: then it is no news. `written`: by us, with this fingerprint.
+    pub fn put(&self, kind: &'static str, mut object: DynamicObject, written: Option<u64>) -> bool {
+        let metadata = &mut object.metadata;
         let version = metadata.resource_version.as_deref().and_then(|v| v.parse().ok()).unwrap_or(0);
-        let controller = metadata.owner_references.iter().flatten().find(|o| o.controller == Some(true));
-        let controller = controller.map(|o| o.uid.clone());
-        let Ok(text) = serde_json::to_string(object) else { return };
         let key =
             (metadata.namespace.clone().unwrap_or_default(), kind, metadata.name.clone().unwrap_or_default());
-        let mut objects = self.objects();
-        let before = objects.get(&key).map(|stored| (stored.version, stored.written));
-        let written = match before {
-            Some((known, _)) if known > version => return,
-            // The watch tells of what we wrote ourselves.
-            Some((known, before)) if known == version => written.or(before),
-            _ => written,
+        let is_known = |objects: &mut BTreeMap<Key, Stored>| match objects.get_mut(&key) {
+            Some(known) if known.version >= version => {
+                // The watch may be sooner with what we wrote ourselves than the answer to the request.
+                if known.version == version && written.is_some() {
+                    known.written = written;
+                }
+                true
+            }
+            _ => false,
         };
+        if is_known(&mut self.objects()) {
+            return false;
+        }
+        leave_out_what_others_own(metadata);
+        let controller = metadata.owner_references.iter().flatten().find(|o| o.controller == Some(true));
+        let controller = controller.map(|o| o.uid.clone());
+        let Ok(text) = serde_json::to_string(&object) else { return false };
+        let mut objects = self.objects();
+        if is_known(&mut objects) {
+            return false;
+        }
         objects.insert(key, Stored { version, controller, written, text: text.into() });
+        true
     }
 
     /// Forgets an object.

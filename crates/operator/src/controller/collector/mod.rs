@@ -6,35 +6,47 @@
 pub mod apply;
 pub mod availability;
 pub mod children;
+pub mod defaulted;
 mod finalizer;
 pub mod kind;
+mod prune;
 pub mod reconcile;
 mod report;
 mod takeover;
+mod upgrade;
 mod watch;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use collector::Settings;
+use collector::{Available, Settings};
 use kube::{
     Api, Client,
     api::{ApiResource, DynamicObject},
     core::GroupVersionKind,
     runtime::events::{Recorder, Reporter},
 };
+use semver::Version;
+use tokio::sync::watch::Receiver;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use self::{
     children::Children,
-    reconcile::{Context, LONGEST_PASS},
+    defaulted::Defaulted,
+    reconcile::{Context, End, LONGEST_PASS},
 };
 use super::queue::Queue;
-use crate::leader::Leader;
+use crate::{
+    leader::Leader,
+    metrics::{Metrics, controller::Pass},
+};
+
+/// The controller's name in metrics.
+const CONTROLLER: &str = "opentelemetrycollector";
 
 /// Namespace and name of a collector.
 pub type Name = (String, String);
@@ -77,28 +89,61 @@ pub fn collectors(client: &Client, namespace: Option<&str>) -> Api<DynamicObject
     }
 }
 
-/// Starts the controller. Its tasks run until the tracker's are aborted with the process. `available` is what the cluster offers,
-/// none until it is known.
+/// What the controller shares with the rest of the process.
+pub struct Surroundings {
+    /// The client.
+    pub client: Client,
+    /// `--watch-namespace`; empty: all.
+    pub scope: BTreeSet<String>,
+    /// What the cluster offers; none until it is known.
+    pub available: Receiver<Option<Available>>,
+    /// Numbers about the process.
+    pub metrics: Arc<Metrics>,
+    /// `--enable-cr-metrics`.
+    pub usage_metrics: bool,
+    /// Notes of the defaulting webhook.
+    pub defaulted: Arc<Defaulted>,
+    /// Whether this process writes.
+    pub leader: Leader,
+}
+
+/// Starts the controller. Its tasks run until the tracker's are aborted with the process.
+///
+/// Every replica watches collectors, to tell what it admitted and to be ready; only the one that leads watches children and writes.
+///
+/// # Errors
+/// When the version of this program is none.
 pub fn start(
-    client: &Client,
+    surroundings: Surroundings,
     settings: Settings,
-    scope: &BTreeSet<String>,
-    available: tokio::sync::watch::Receiver<Option<collector::Available>>,
-    leader: &Leader,
     tasks: &TaskTracker,
-) {
-    let queue = Arc::new(Queue::<Name>::default());
+) -> Result<(), semver::Error> {
+    let Surroundings { client, available, metrics, .. } = &surroundings;
+    let queue = Arc::new(Queue::<Name>::measured(metrics.controllers.depth(CONTROLLER)));
     let collectors = Arc::new(Collectors::default());
     let children = Arc::new(Children::default());
-    let listed = watch::start(client, scope, &queue, &collectors, &children, &available, tasks);
-
     let reporter =
         Reporter { controller: "opentelemetry-operator".into(), instance: std::env::var("HOSTNAME").ok() };
     let recorder = Recorder::new(client.clone(), reporter);
-    let context = Arc::new(Context { client: client.clone(), children, settings, recorder });
+    let watches = watch::Watches {
+        client: client.clone(),
+        scope: surroundings.scope.clone(),
+        queue: queue.clone(),
+        known: collectors.clone(),
+        children: children.clone(),
+        available: available.clone(),
+        metrics: surroundings.usage_metrics.then(|| metrics.clone()),
+        defaulted: surroundings.defaulted.clone(),
+        recorder: recorder.clone(),
+        leader: surroundings.leader.clone(),
+    };
+    let listed = watches.start(tasks);
+    let version = Version::parse(env!("CARGO_PKG_VERSION"))?;
+    let context = Arc::new(Context { client: client.clone(), children, settings, recorder, version });
     for _ in 0..WORKERS {
         let (queue, collectors, context) = (queue.clone(), collectors.clone(), context.clone());
-        let (available, mut listed, leader) = (available.clone(), listed.clone(), leader.clone());
+        let (available, metrics) = (available.clone(), metrics.clone());
+        let (mut listed, leader) = (listed.clone(), surroundings.leader.clone());
         tasks.spawn(async move {
             leader.elected().await;
             // A pass that has begun is finished before another process may lead.
@@ -114,27 +159,42 @@ pub fn start(
                     () = leader.resigning() => return,
                     name = queue.next() => name,
                 };
-                let succeeded = pass(&context, &collectors, &name, &available).await;
-                queue.done(name, succeeded);
+                let began = Instant::now();
+                let end = pass(&context, &collectors, &name, &available).await;
+                let (result, after) = match &end {
+                    End::Done => (Pass::Success, None),
+                    End::Again(after) => (Pass::RequeueAfter, Some(*after)),
+                    End::Failed(_) | End::Stuck(_) => (Pass::Error, None),
+                };
+                metrics.controllers.pass(CONTROLLER, result, began.elapsed());
+                queue.done(name.clone(), !matches!(end, End::Failed(_)));
+                if let Some(after) = after {
+                    queue.add(name, after);
+                }
             }
         });
     }
+    Ok(())
 }
 
 async fn pass(
     context: &Context,
     collectors: &Collectors,
     name: &Name,
-    available: &tokio::sync::watch::Receiver<Option<collector::Available>>,
-) -> bool {
-    let Some(raw) = collectors.get(name) else { return true };
+    available: &Receiver<Option<Available>>,
+) -> End {
+    let Some(raw) = collectors.get(name) else { return End::Done };
     let available = available.borrow().clone().unwrap_or_default();
     let result = tokio::time::timeout(LONGEST_PASS, reconcile::reconcile(context, &raw, &available)).await;
-    let error = match result {
-        Ok(Ok(())) => return true,
-        Ok(Err(error)) => error,
-        Err(_) => format!("no end within {} s", LONGEST_PASS.as_secs()),
-    };
-    warn!(target: "controllers.OpenTelemetryCollector", namespace = name.0, name = name.1, "cannot reconcile, trying again: {error}");
-    false
+    let end = result.unwrap_or_else(|_| End::Failed(format!("no end within {} s", LONGEST_PASS.as_secs())));
+    match &end {
+        End::Failed(error) => {
+            warn!(target: "controllers.OpenTelemetryCollector", namespace = name.0, name = name.1, "cannot reconcile, trying again: {error}")
+        }
+        End::Stuck(error) => {
+            warn!(target: "controllers.OpenTelemetryCollector", namespace = name.0, name = name.1, "cannot reconcile until the collector is changed: {error}")
+        }
+        End::Done | End::Again(_) => {}
+    }
+    end
 }

@@ -1,25 +1,26 @@
-//! One pass over one collector: dereference → validate → build → apply → prune → status.
+//! One pass over one collector: dereference → upgrade → build → apply → prune → status.
 
 use std::{sync::Arc, time::Duration};
 
 use api::collector::v1beta1::{ManagementState, Mode, OpenTelemetryCollector};
 use collector::{
-    Available, Child, ExistingWorkload, Given, Namespace, Pods, Settings, label, status::Outcome,
+    Available, Child, ExistingWorkload, Given, Namespace, Pods, Settings, status::Outcome, upgrade::Note,
 };
 use futures::future::join_all;
 use k8s_openapi::api::core::v1;
 use kube::{
     Api, Client,
-    api::{DeleteParams, Patch, PatchParams, Preconditions},
-    runtime::events::{EventType, Recorder},
+    api::{Patch, PatchParams},
+    runtime::events::Recorder,
 };
+use semver::Version;
 use serde_json::{Value, json};
-use tracing::{info, warn};
+use tracing::{debug, info};
 
 use super::{
-    apply::{Applier, MANAGER, api, key},
+    apply::{Applier, MANAGER, key},
     children::{Children, Key, Stored},
-    finalizer, report,
+    finalizer, prune, report, upgrade,
 };
 
 /// What a pass needs beside the collector.
@@ -32,70 +33,183 @@ pub struct Context {
     pub settings: Settings,
     /// Where events go.
     pub recorder: Recorder,
+    /// Version of the collectors that this operator makes.
+    pub version: Version,
 }
 
 /// No single pass takes longer; the next one begins anew.
 pub const LONGEST_PASS: Duration = Duration::from_secs(60);
+/// Another attempt after somebody else has changed the collector meanwhile; the watch is usually sooner.
+const STALE: Duration = Duration::from_millis(200);
 
-/// Brings a collector about. An error is worth another attempt; what only the user can mend is said in the status and is no error.
-///
-/// # Errors
-/// What the API server said.
-pub async fn reconcile(context: &Context, raw: &Value, available: &Available) -> Result<(), String> {
-    let collector: OpenTelemetryCollector = match serde_json::from_value(raw.clone()) {
-        Ok(collector) => collector,
-        Err(error) => return report::unreadable(context, raw, &error).await,
+/// How a pass ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// All is well.
+    Done,
+    /// The collector is to be looked at again after this time, unless something happens before.
+    Again(Duration),
+    /// Worth another attempt.
+    Failed(String),
+    /// Only the user can mend it, and has been told.
+    Stuck(String),
+}
+
+/// Why a pass ended early.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The collector is not the one that was looked at any more.
+    Stale(String),
+    /// Worth another attempt.
+    Failed(String),
+    /// Only the user can mend it.
+    Refused { reason: &'static str, message: String },
+    /// The collector cannot be upgraded, which only the user can mend.
+    Upgrade { error: String, notes: Vec<Note> },
+}
+
+impl Trouble {
+    /// What the API server said.
+    pub(super) fn of(what: &str, error: kube::Error) -> Trouble {
+        let message = format!("{what}: {error}");
+        match error {
+            // A failed test of a JSON patch is a 422 with this message; what is wrong with the object is said in other words.
+            kube::Error::Api(status)
+                if status.code == 409
+                    || status.code == 422 && status.message.contains("error in our request") =>
+            {
+                Trouble::Stale(message)
+            }
+            _ => Trouble::Failed(message),
+        }
+    }
+
+    /// Tells the user.
+    async fn report(self, context: &Context, collector: &OpenTelemetryCollector) -> End {
+        let (outcome, notes, end) = match self {
+            Trouble::Stale(message) => {
+                debug!(target: "controllers.OpenTelemetryCollector", "{message}");
+                return End::Again(STALE);
+            }
+            Trouble::Failed(message) => (report::failed(message.clone()), Vec::new(), End::Failed(message)),
+            Trouble::Refused { reason, message } => {
+                let outcome = Outcome::Failed { reason: reason.to_owned(), message: message.clone() };
+                (outcome, Vec::new(), End::Stuck(message))
+            }
+            Trouble::Upgrade { error, notes } => (report::failed(error.clone()), notes, End::Stuck(error)),
+        };
+        match report::status(context, collector, &outcome, None, None).await {
+            Err(error) => End::Failed(error),
+            Ok(news) => {
+                if news && notes.is_empty() {
+                    report::outcome(context, collector, &outcome).await;
+                } else if news {
+                    upgrade::tell(context, collector, &notes).await;
+                }
+                end
+            }
+        }
+    }
+}
+
+/// Brings a collector about.
+pub async fn reconcile(context: &Context, raw: &Value, available: &Available) -> End {
+    let (collector, result) = match serde_json::from_value::<OpenTelemetryCollector>(raw.clone()) {
+        Ok(collector) => {
+            let result = look(context, raw, &collector, available).await;
+            (collector, result)
+        }
+        Err(error) => report::unreadable(raw, &error),
     };
+    match result {
+        Ok(end) => end,
+        Err(trouble) => trouble.report(context, &collector).await,
+    }
+}
+
+async fn look(
+    context: &Context,
+    raw: &Value,
+    collector: &OpenTelemetryCollector,
+    available: &Available,
+) -> Result<End, Trouble> {
     if collector.metadata.deletion_timestamp.is_some() {
-        return finalizer::clean_up(context, &collector, available).await;
+        return finalizer::clean_up(context, collector, available).await.map(|()| End::Done);
     }
     if collector.spec.management_state == ManagementState::Unmanaged {
-        return Ok(());
+        return Ok(End::Done);
     }
-    finalizer::keep(context, &collector, available).await?;
+    let upgrade = collector::upgrade::upgrade(raw, &context.version);
+    if !upgrade.is_unchanged() {
+        upgrade::apply(context, raw, collector, upgrade).await?;
+        return Ok(End::Done);
+    }
+    finalizer::keep(context, collector, available).await?;
 
-    let existing = workload(context, &collector);
-    let existing_workload =
-        existing.as_ref().map(|(_, stored)| ExistingWorkload::read(&stored.value(), MANAGER));
-    let namespace = namespace(context, &collector, available).await?;
-    let given = Given {
-        collector: &collector,
+    let (mut children, warnings) = build(context, collector, available).await?;
+    for warning in warnings {
+        debug!(target: "controllers.OpenTelemetryCollector", namespace = collector.metadata.namespace,
+            name = collector.metadata.name, "{warning}");
+    }
+    own(collector, &mut children);
+    let mut errors = apply(context, collector, &children).await;
+    if errors.is_empty() {
+        errors = prune::prune(context, collector, &children, available).await;
+    } else {
+        errors =
+            vec![format!("failed to create objects for {}: {}", collector.metadata.name, errors.join("; "))];
+    }
+    let workload = children.iter().find(|c| c.is_workload()).and_then(|c| context.children.get(&key(c)));
+    let workload = workload.map(|w| w.value());
+    let outcome = match errors.is_empty() {
+        true => Outcome::Reconciled,
+        false => report::failed(errors.join("; ")),
+    };
+    if let (Outcome::Reconciled, Some(workload)) = (&outcome, &workload)
+        && let Some(pause) = report::too_early(collector, workload)
+    {
+        return Ok(End::Again(pause));
+    }
+    let selector = workload.as_ref().map(|w| ExistingWorkload::read(w, MANAGER).selector);
+    match report::status(context, collector, &outcome, selector.as_ref(), workload.as_ref()).await {
+        Err(error) => Ok(End::Failed(error)),
+        Ok(news) => {
+            if news {
+                report::outcome(context, collector, &outcome).await;
+            }
+            Ok(if errors.is_empty() { End::Done } else { End::Failed(errors.join("; ")) })
+        }
+    }
+}
+
+/// What should be there.
+async fn build(
+    context: &Context,
+    collector: &OpenTelemetryCollector,
+    available: &Available,
+) -> Result<(Vec<Child>, Vec<collector::Warning>), Trouble> {
+    let live = workload(context, collector).map(|(_, stored)| stored.value());
+    let existing = live.as_ref().map(|live| ExistingWorkload::read(live, MANAGER));
+    let namespace = namespace(context, collector, available).await?;
+    let built = collector::build(&Given {
+        collector,
         settings: &context.settings,
         available,
         namespace: &namespace,
-        existing: existing_workload.as_ref(),
-    };
-    let built = match collector::build(&given) {
-        Ok(built) => built,
-        Err(error) => {
-            let outcome = Outcome::Failed { reason: error.reason().to_owned(), message: error.to_string() };
-            return report::status(context, &collector, &outcome, None, None).await;
-        }
-    };
+        existing: existing.as_ref(),
+    })
+    .map_err(|error| Trouble::Refused { reason: error.reason(), message: error.to_string() })?;
     let mut children = built.children;
     if built.pods == Pods::KeptIfDifferent
-        && let Some(workload) = children.last_mut()
+        && let (Some(workload), Some(live)) = (children.last_mut(), &live)
+        && applier(context, collector)
+            .would_restart(workload, live)
+            .await
+            .map_err(|error| Trouble::Failed(error.to_string()))?
     {
-        // Whether our template really differs is not worth a question: kept pods change with the next change of the spec.
         *workload = workload.with_pods_kept();
     }
-    own(&collector, &mut children);
-    let errors = apply(context, &collector, &children).await;
-    let errors = match errors.is_empty() {
-        true => prune(context, &collector, &children, available).await,
-        false => {
-            vec![format!("failed to create objects for {}: {}", collector.metadata.name, errors.join("; "))]
-        }
-    };
-    let outcome = match errors.is_empty() {
-        true => Outcome::Reconciled,
-        false => Outcome::Failed { reason: "ReconcileError".to_owned(), message: errors.join("; ") },
-    };
-    let workload = children.iter().find(|c| c.is_workload()).and_then(|c| context.children.get(&key(c)));
-    let selector = workload.as_ref().map(|w| ExistingWorkload::read(&w.value(), MANAGER).selector);
-    let workload = workload.map(|w| w.value());
-    report::status(context, &collector, &outcome, selector.as_ref(), workload.as_ref()).await?;
-    if errors.is_empty() { Ok(()) } else { Err(errors.join("; ")) }
+    Ok((children, built.warnings))
 }
 
 /// The controller reference, by which children are found and go with their collector.
@@ -113,10 +227,13 @@ fn own(collector: &OpenTelemetryCollector, children: &mut [Child]) {
     }
 }
 
+fn applier<'a>(context: &'a Context, collector: &'a OpenTelemetryCollector) -> Applier<'a> {
+    Applier { client: &context.client, children: &context.children, uid: &collector.metadata.uid }
+}
+
 /// Applies what pods need, all at once, then the workload. The messages of what failed.
 async fn apply(context: &Context, collector: &OpenTelemetryCollector, children: &[Child]) -> Vec<String> {
-    let applier =
-        Applier { client: &context.client, children: &context.children, uid: &collector.metadata.uid };
+    let applier = applier(context, collector);
     let (workloads, others): (Vec<_>, Vec<_>) = children.iter().partition(|c| c.is_workload());
     let mut errors = Vec::new();
     for group in [others, workloads] {
@@ -134,74 +251,6 @@ async fn apply(context: &Context, collector: &OpenTelemetryCollector, children: 
         }
     }
     errors
-}
-
-/// Deletes what was the collector's and is not wished any more. The messages of what failed.
-async fn prune(
-    context: &Context,
-    collector: &OpenTelemetryCollector,
-    children: &[Child],
-    available: &Available,
-) -> Vec<String> {
-    let metadata = &collector.metadata;
-    let owned = context.children.owned(&metadata.namespace, &metadata.uid);
-    let history = history(&owned, collector.spec.config_versions);
-    let wished: Vec<Key> = children.iter().map(key).collect();
-    let mut gone: Vec<(Key, Stored)> =
-        owned.into_iter().filter(|(key, _)| !wished.contains(key) && !history.contains(key)).collect();
-    if available.cluster_roles {
-        gone.extend(
-            cluster_children(context, collector).into_iter().filter(|(key, _)| !wished.contains(key)),
-        );
-    }
-    let mut errors = Vec::new();
-    for (key, stored) in gone {
-        if let Err(error) = delete(context, &key, &stored).await {
-            errors
-                .push(format!("failed to prune objects for {}: {} {}: {error}", metadata.name, key.1, key.2));
-        }
-    }
-    errors
-}
-
-/// Deletes a child, if it is still the one that we know.
-pub async fn delete(context: &Context, key: &Key, stored: &Stored) -> Result<(), kube::Error> {
-    let uid = stored.value()["metadata"]["uid"].as_str().map(str::to_owned);
-    let parameters = DeleteParams {
-        preconditions: Some(Preconditions { uid, resource_version: None }),
-        ..DeleteParams::background()
-    };
-    match api(&context.client, key.1, Some(&key.0)).delete(&key.2, &parameters).await {
-        Ok(_) => {}
-        Err(kube::Error::Api(status)) if status.code == 404 => {}
-        Err(error) => return Err(error),
-    }
-    context.children.remove(key);
-    Ok(())
-}
-
-/// The ClusterRoles and ClusterRoleBindings of a collector: they have no owner, so labels tell.
-pub fn cluster_children(context: &Context, collector: &OpenTelemetryCollector) -> Vec<(Key, Stored)> {
-    let instance = label::instance(&collector.metadata);
-    let reference = label::instance_as_reference(&collector.metadata);
-    let selector = label::selector(&instance);
-    let mine = |stored: &Stored| {
-        let labels = &stored.value()["metadata"]["labels"];
-        selector.iter().all(|(key, value)| {
-            labels[key] == *value
-                || key == label::INSTANCE && labels[key] == reference && reference == instance
-        })
-    };
-    context.children.of_cluster().into_iter().filter(|(_, stored)| mine(stored)).collect()
-}
-
-/// The ConfigMaps of earlier configurations that are kept: the newest `configVersions` and one more (collector.md 11.2).
-fn history(owned: &[(Key, Stored)], versions: Option<i32>) -> Vec<Key> {
-    let mut maps: Vec<_> = owned.iter().filter(|(key, _)| key.1 == "ConfigMap").collect();
-    let made = |stored: &Stored| stored.value()["metadata"]["creationTimestamp"].as_str().map(str::to_owned);
-    maps.sort_by_cached_key(|(_, stored)| std::cmp::Reverse((made(stored), stored.version)));
-    let count = usize::try_from(versions.unwrap_or(3).max(1)).unwrap_or(1) + 1;
-    maps.into_iter().take(count).map(|(key, _)| key.clone()).collect()
 }
 
 /// The workload that is there, of the kind that the collector has.
@@ -222,55 +271,27 @@ async fn namespace(
     context: &Context,
     collector: &OpenTelemetryCollector,
     available: &Available,
-) -> Result<Namespace, String> {
+) -> Result<Namespace, Trouble> {
     if !available.routes {
         return Ok(Namespace::default());
     }
-    let namespaces = Api::<v1::Namespace>::all(context.client.clone());
-    let found = namespaces.get_metadata(&collector.metadata.namespace).await.map_err(|e| e.to_string())?;
+    let name = &collector.metadata.namespace;
+    let found = Api::<v1::Namespace>::all(context.client.clone()).get_metadata(name).await;
+    let found = found.map_err(|error| Trouble::of(&format!("namespace {name} cannot be read"), error))?;
     Ok(Namespace { annotations: found.metadata.annotations.unwrap_or_default() })
 }
 
 /// Writes to the collector itself.
-pub async fn patch_collector(
+pub(super) async fn patch_collector(
     context: &Context,
     collector: &OpenTelemetryCollector,
     patch: json_patch::Patch,
-) -> Result<(), String> {
+) -> Result<(), Trouble> {
     let api = super::collectors(&context.client, Some(&collector.metadata.namespace));
     let parameters = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
     match api.patch(&collector.metadata.name, &parameters, &Patch::Json::<()>(patch)).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-/// Records an event on the collector. A lost event is a lost line, not a failure.
-pub async fn event(
-    context: &Context,
-    collector: &OpenTelemetryCollector,
-    kind: EventType,
-    reason: &str,
-    note: &str,
-) {
-    let metadata = &collector.metadata;
-    let event = kube::runtime::events::Event {
-        type_: kind,
-        reason: reason.to_owned(),
-        note: Some(note.chars().take(1024).collect()),
-        action: reason.to_owned(),
-        secondary: None,
-    };
-    let object = k8s_openapi::api::core::v1::ObjectReference {
-        api_version: Some("opentelemetry.io/v1beta1".to_owned()),
-        kind: Some("OpenTelemetryCollector".to_owned()),
-        name: Some(metadata.name.clone()),
-        namespace: Some(metadata.namespace.clone()),
-        uid: Some(metadata.uid.clone()),
-        ..Default::default()
-    };
-    if let Err(error) = context.recorder.publish(&event, &object).await {
-        warn!(target: "controllers.OpenTelemetryCollector", "an event could not be recorded: {error}");
+        Err(error) => Err(Trouble::of("the finalizer of the collector cannot be written", error)),
     }
 }

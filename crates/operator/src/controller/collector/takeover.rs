@@ -3,11 +3,11 @@
 //! It writes by updates, so the API server keeps it as the owner of every field, and our apply could never remove one. Its entry
 //! in `metadata.managedFields` becomes ours; nothing else of the object changes, so nothing restarts.
 
-use json_patch::{AddOperation, PatchOperation, TestOperation, jsonptr::PointerBuf};
+use json_patch::{AddOperation, PatchOperation, ReplaceOperation, TestOperation, jsonptr::PointerBuf};
 use serde_json::{Value, json};
 
 /// The field manager under which the Go operator writes: the base name of its binary.
-const REFERENCE: &str = "manager";
+pub(super) const REFERENCE: &str = "manager";
 
 /// The patch that makes its fields ours; none when it owns nothing. Without `with_template`, the pod template stays its own: what is
 /// then applied has none, and the pods stay as they are.
@@ -61,6 +61,34 @@ pub(super) fn ownership(live: &Value, manager: &str, with_template: bool) -> Opt
     ]))
 }
 
+/// The patch that gives the workload the wished pod template, as it would be once all of it is ours. Annotations of the pods that
+/// somebody else wrote (`kubectl rollout restart`) stay.
+pub(super) fn template(live: &Value, wished: &Value) -> json_patch::Patch {
+    let mut template = wished["spec"]["template"].clone();
+    let entries = live["metadata"]["managedFields"].as_array().into_iter().flatten();
+    let theirs: Vec<&Value> = entries
+        .filter(|entry| entry["manager"] == REFERENCE)
+        .map(|entry| &entry["fieldsV1"]["f:spec"]["f:template"]["f:metadata"]["f:annotations"])
+        .collect();
+    let annotations = live["spec"]["template"]["metadata"]["annotations"].as_object().into_iter().flatten();
+    for (key, value) in annotations {
+        let is_theirs = theirs.iter().any(|owned| !owned[format!("f:{key}")].is_null());
+        if !is_theirs && template["metadata"]["annotations"][key].is_null() {
+            template["metadata"]["annotations"][key] = value.clone();
+        }
+    }
+    json_patch::Patch(vec![
+        PatchOperation::Test(TestOperation {
+            path: PointerBuf::from_tokens(["metadata", "resourceVersion"]),
+            value: live["metadata"]["resourceVersion"].clone(),
+        }),
+        PatchOperation::Replace(ReplaceOperation {
+            path: PointerBuf::from_tokens(["spec", "template"]),
+            value: template,
+        }),
+    ])
+}
+
 fn is_empty_spec(fields: &serde_json::Map<String, Value>) -> bool {
     fields.len() == 1
         && fields.get("f:spec").and_then(Value::as_object).is_some_and(serde_json::Map::is_empty)
@@ -104,6 +132,19 @@ mod tests {
         assert_eq!((&entries[1]["manager"], &entries[1]["operation"]), (&json!("ours"), &json!("Apply")));
         assert!(entries[1]["fieldsV1"]["f:spec"]["f:template"].is_object());
         assert_eq!(ownership(&after, "ours", true), None);
+    }
+
+    #[test]
+    fn annotations_of_pods_that_somebody_else_wrote_stay() {
+        let mut live = live();
+        live["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]["f:template"] =
+            json!({"f:metadata": {"f:annotations": {"f:theirs": {}}}});
+        live["spec"] = json!({"template": {"metadata": {"annotations": {"theirs": "1", "restartedAt": "now", "ours": "old"}}}});
+        let wished =
+            json!({"spec": {"template": {"metadata": {"annotations": {"ours": "new"}}, "spec": {}}}});
+        json_patch::patch(&mut live, &template(&live.clone(), &wished)).unwrap();
+        let annotations = &live["spec"]["template"]["metadata"]["annotations"];
+        assert_eq!(*annotations, json!({"ours": "new", "restartedAt": "now"}));
     }
 
     #[test]

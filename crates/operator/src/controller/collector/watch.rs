@@ -9,6 +9,7 @@ use kube::{
     api::DynamicObject,
     runtime::{
         WatchStreamExt,
+        events::{EventType, Recorder},
         watcher::{self, Event},
     },
 };
@@ -21,52 +22,112 @@ use super::{
     apply::api,
     children::{Children, Key},
     collectors,
+    defaulted::Defaulted,
     kind::{KINDS, Kind},
+    report,
 };
-use crate::{controller::queue::Queue, store::reflect::give_memory_back};
+use crate::{
+    controller::queue::Queue, leader::Leader, metrics::Metrics, store::reflect::give_memory_back,
+};
 
-/// Starts all watches; the number of those that have not listed their objects yet.
-pub(super) fn start(
-    client: &Client,
-    scope: &BTreeSet<String>,
-    queue: &Arc<Queue<Name>>,
-    known: &Arc<Collectors>,
-    children: &Arc<Children>,
-    available: &watch::Receiver<Option<Available>>,
-    tasks: &TaskTracker,
-) -> watch::Receiver<usize> {
-    let scopes: Vec<Option<String>> =
-        if scope.is_empty() { vec![None] } else { scope.iter().cloned().map(Some).collect() };
-    // Collectors, and what the cluster offers, and the kinds that every cluster has; optional kinds count once they are there.
-    let required: Vec<&Kind> = KINDS.iter().filter(|k| (k.is_available)(&Available::default())).collect();
-    let missing = Arc::new(watch::Sender::new(scopes.len() * (1 + required.len()) + 1));
-    for scope in &scopes {
-        let api = collectors(client, scope.as_deref());
-        tasks.spawn(watch_collectors(api, queue.clone(), known.clone(), missing.clone()));
+/// What the watches fill and whom they tell.
+pub(super) struct Watches {
+    pub(super) client: Client,
+    pub(super) scope: BTreeSet<String>,
+    pub(super) queue: Arc<Queue<Name>>,
+    pub(super) known: Arc<Collectors>,
+    pub(super) children: Arc<Children>,
+    pub(super) available: watch::Receiver<Option<Available>>,
+    /// None unless somebody wants to know what collectors are made of.
+    pub(super) metrics: Option<Arc<Metrics>>,
+    pub(super) defaulted: Arc<Defaulted>,
+    pub(super) recorder: Recorder,
+    pub(super) leader: Leader,
+}
+
+impl Watches {
+    /// Starts all watches; the number of those that have not listed their objects yet.
+    pub(super) fn start(self, tasks: &TaskTracker) -> watch::Receiver<usize> {
+        let watches = Arc::new(self);
+        let Watches { client, scope, queue, known, children, available, .. } = &*watches;
+        let scopes: Vec<Option<String>> =
+            if scope.is_empty() { vec![None] } else { scope.iter().cloned().map(Some).collect() };
+        // Collectors, and what the cluster offers, and the kinds that every cluster has; optional kinds count once they are there.
+        let required = KINDS.iter().filter(|k| (k.is_available)(&Available::default())).count();
+        let missing = Arc::new(watch::Sender::new(scopes.len() * (1 + required) + 1));
+        for scope in &scopes {
+            let api = collectors(client, scope.as_deref());
+            tasks.spawn(watch_collectors(watches.clone(), api, scope.clone(), missing.clone()));
+        }
+        for kind in &KINDS {
+            let optional = !(kind.is_available)(&Available::default());
+            let scopes = if kind.cluster { vec![None] } else { scopes.clone() };
+            for scope in scopes {
+                let api = api(client, kind.kind, scope.as_deref());
+                let watch = Watch { kind, scope, queue: queue.clone(), children: children.clone() };
+                let missing = (!optional).then(|| missing.clone());
+                let (mut available, leader) = (available.clone(), watches.leader.clone());
+                tasks.spawn(async move {
+                    // Who only stands by does not remember what it would write.
+                    leader.elected().await;
+                    let there = |a: &Option<Available>| a.as_ref().is_some_and(|a| (kind.is_available)(a));
+                    if !optional || available.wait_for(there).await.is_ok() {
+                        watch.run(api, missing).await;
+                    }
+                });
+            }
+        }
+        tasks.spawn(look_at_all_when_it_changes(
+            available.clone(),
+            queue.clone(),
+            known.clone(),
+            missing.clone(),
+        ));
+        missing.subscribe()
     }
-    for kind in KINDS.iter() {
-        let optional = !(kind.is_available)(&Available::default());
-        let scopes = if kind.cluster { vec![None] } else { scopes.clone() };
-        for scope in scopes {
-            let api = api(client, kind.kind, scope.as_deref());
-            let watch = Watch { kind, scope, queue: queue.clone(), children: children.clone() };
-            let missing = (!optional).then(|| missing.clone());
-            let mut available = available.clone();
-            tasks.spawn(async move {
-                let there = |a: &Option<Available>| a.as_ref().is_some_and(|a| (kind.is_available)(a));
-                if !optional || available.wait_for(there).await.is_ok() {
-                    watch.run(api, missing).await;
-                }
+
+    /// A collector is there.
+    fn put(&self, mut object: DynamicObject) -> Name {
+        object.managed_fields_mut().clear();
+        let name = name_of(&object);
+        if let Some(metrics) = &self.metrics {
+            let value = serde_json::json!({"spec": object.data["spec"]});
+            metrics.usage.put(&name.0, &name.1, &value);
+        }
+        if let Ok(text) = serde_json::to_string(&object) {
+            self.known.change(|known| {
+                known.insert(name.clone(), text.into());
             });
+            self.queue.add(name.clone(), Duration::ZERO);
+        }
+        name
+    }
+
+    fn remove(&self, name: &Name) {
+        self.known.change(|known| {
+            known.remove(name);
+        });
+        if let Some(metrics) = &self.metrics {
+            metrics.usage.remove(&name.0, &name.1);
         }
     }
-    tasks.spawn(look_at_all_when_it_changes(
-        available.clone(),
-        queue.clone(),
-        known.clone(),
-        missing.clone(),
-    ));
-    missing.subscribe()
+
+    /// Tells what the defaulting webhook did to what is stored now.
+    fn tell(self: &Arc<Self>, object: &DynamicObject) {
+        let events = self.defaulted.take(&name_of(object), object.metadata.generation.unwrap_or_default());
+        if events.is_empty() {
+            return;
+        }
+        let uid = object.uid().unwrap_or_default();
+        let of = report::reference(&object.namespace().unwrap_or_default(), &object.name_any(), &uid);
+        let watches = self.clone();
+        tokio::spawn(async move {
+            for event in events {
+                let kind = if event.kind == "Warning" { EventType::Warning } else { EventType::Normal };
+                report::record(&watches.recorder, of.clone(), kind, event.reason, &event.note).await;
+            }
+        });
+    }
 }
 
 fn one_less(missing: &watch::Sender<usize>) {
@@ -91,43 +152,38 @@ async fn look_at_all_when_it_changes(
 }
 
 async fn watch_collectors(
+    watches: Arc<Watches>,
     api: Api<DynamicObject>,
-    queue: Arc<Queue<Name>>,
-    known: Arc<Collectors>,
+    scope: Option<String>,
     missing: Arc<watch::Sender<usize>>,
 ) {
     let events = watcher::watcher(api, watcher::Config::default()).default_backoff();
     pin_mut!(events);
     let mut listed: Option<BTreeSet<Name>> = None;
     let mut reported = false;
-    let mut report = || {
-        if !std::mem::replace(&mut reported, true) {
-            one_less(&missing);
-        }
-    };
     while let Some(event) = events.next().await {
         match event {
             Ok(Event::Init) => listed = Some(BTreeSet::new()),
-            Ok(Event::InitApply(mut object) | Event::Apply(mut object)) => {
-                object.managed_fields_mut().clear();
-                let name = name_of(&object);
-                if let Some(listed) = &mut listed {
-                    listed.insert(name.clone());
-                }
-                let Ok(text) = serde_json::to_string(&object) else { continue };
-                known.change(|known| {
-                    known.insert(name.clone(), text.into());
-                });
-                queue.add(name, Duration::ZERO);
+            Ok(Event::InitApply(object)) => {
+                let name = watches.put(object);
+                listed.get_or_insert_default().insert(name);
             }
-            Ok(Event::Delete(object)) => known.change(|known| {
-                known.remove(&name_of(&object));
-            }),
+            Ok(Event::Apply(object)) => {
+                watches.tell(&object);
+                watches.put(object);
+            }
+            Ok(Event::Delete(object)) => watches.remove(&name_of(&object)),
             Ok(Event::InitDone) => {
-                if let Some(listed) = listed.take() {
-                    known.change(|known| known.retain(|name, _| listed.contains(name)));
+                let listed = listed.take().unwrap_or_default();
+                let here = |name: &Name| scope.as_ref().is_none_or(|scope| *scope == name.0);
+                for name in watches.known.names() {
+                    if here(&name) && !listed.contains(&name) {
+                        watches.remove(&name);
+                    }
                 }
-                report();
+                if !std::mem::replace(&mut reported, true) {
+                    one_less(&missing);
+                }
             }
             // Without the definition there are no collectors, until it appears.
             Err(error) => {
@@ -161,15 +217,18 @@ impl Watch {
                 Ok(Event::Init) => listed = Some(Vec::new()),
                 Ok(Event::InitApply(object)) => {
                     listed.get_or_insert_default().push(self.key(&object));
-                    self.children.put(kind, &object, None);
+                    self.children.put(kind, object, None);
                 }
                 Ok(Event::Apply(object)) => {
-                    self.children.put(kind, &object, None);
-                    self.look_at_collector_of(&object);
+                    let collector = self.collector_of(&object);
+                    // What we wrote ourselves comes back as well.
+                    if self.children.put(kind, object, None) {
+                        self.look_at(collector);
+                    }
                 }
                 Ok(Event::Delete(object)) => {
                     self.children.remove(&self.key(&object));
-                    self.look_at_collector_of(&object);
+                    self.look_at(self.collector_of(&object));
                 }
                 Ok(Event::InitDone) => {
                     if let Some(listed) = listed.take() {
@@ -191,17 +250,20 @@ impl Watch {
         (object.namespace().unwrap_or_default(), self.kind.kind, object.name_any())
     }
 
-    fn look_at_collector_of(&self, object: &DynamicObject) {
-        let namespace = object.namespace().unwrap_or_default();
+    fn collector_of(&self, object: &DynamicObject) -> Option<Name> {
         let owners = object.owner_references().iter();
         let mut owners = owners.filter(|o| o.controller == Some(true) && o.kind == "OpenTelemetryCollector");
         if let Some(owner) = owners.next() {
-            self.queue.add((namespace, owner.name.clone()), SETTLE);
-        } else if self.kind.cluster
-            && let Some((namespace, name)) =
-                object.labels().get(label::INSTANCE).and_then(|i| i.split_once('.'))
-        {
-            self.queue.add((namespace.to_owned(), name.to_owned()), SETTLE);
+            return Some((object.namespace().unwrap_or_default(), owner.name.clone()));
+        }
+        let instance = object.labels().get(label::INSTANCE).filter(|_| self.kind.cluster)?;
+        let (namespace, name) = instance.split_once('.')?;
+        Some((namespace.to_owned(), name.to_owned()))
+    }
+
+    fn look_at(&self, collector: Option<Name>) {
+        if let Some(collector) = collector {
+            self.queue.add(collector, SETTLE);
         }
     }
 }
