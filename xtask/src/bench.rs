@@ -25,6 +25,8 @@ enum Name {
     Memory,
     /// From a collector to its children
     Children,
+    /// What collectors cost on a real control plane: requests, time, CPU, memory
+    Controller,
 }
 
 /// The bench of the collectors' engine, which needs no more than that engine.
@@ -43,7 +45,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         let value = name.to_possible_value().context("a bench without a name")?;
         let mut command = match name {
             Name::Children => cargo(&CHILDREN),
-            Name::Engine | Name::Webhook | Name::Memory => {
+            Name::Engine | Name::Webhook | Name::Memory | Name::Controller => {
                 let mut command = Command::new(folder.join("otel-operator-bench"));
                 command.arg(value.get_name()).env("OTEL_OPERATOR_BIN", folder.join("otel-operator"));
                 command

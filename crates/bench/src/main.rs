@@ -3,6 +3,7 @@
 
 mod api_server;
 mod connection;
+mod controller;
 mod echo;
 mod engine;
 mod goal;
@@ -29,6 +30,8 @@ enum Bench {
     Webhook,
     /// Resident memory, idle and in a large cluster
     Memory,
+    /// What collectors cost on a real control plane: requests, time, CPU, memory
+    Controller,
     /// The server that requests are compared with; started by `webhook`
     #[command(hide = true)]
     Echo,
@@ -42,6 +45,7 @@ fn main() -> anyhow::Result<()> {
         Bench::Echo => echo::serve(),
         // The client shares the processors with what it measures, so it makes do with one thread.
         Bench::Webhook => client_runtime()?.block_on(webhook::run()),
+        Bench::Controller => client_runtime()?.block_on(controller::run()),
         Bench::Memory => client_runtime()?.block_on(memory::run()),
     }
 }

@@ -5,12 +5,16 @@ mod connection;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use hyper::header::{HeaderValue, USER_AGENT};
 use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
 };
 
 use crate::manifest;
+
+/// How the process introduces itself, for audit logs and metrics of the API server.
+const NAME: &str = concat!("opentelemetry-operator/", env!("CARGO_PKG_VERSION"));
 
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
@@ -58,5 +62,6 @@ pub async fn client(kubeconfig: Option<&PathBuf>, place: &Place) -> Result<Clien
     };
     // Each caller knows how long it can wait and tries again by itself.
     config.default_retry = false;
+    config.headers.push((USER_AGENT, HeaderValue::from_static(NAME)));
     connection::client(config).context("cannot make a client for the cluster")
 }

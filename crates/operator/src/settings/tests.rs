@@ -72,7 +72,10 @@ fn t3_unknown_keys_and_settings_without_effect_are_reported() {
             || process.warnings[1].contains("unknown key \"tls.wrong\"")
     );
     assert!(process.warnings.iter().any(|w| w.contains("unknown key \"webhok-port\"")));
-    assert_eq!(process.warnings.last().unwrap(), "accepted, but without effect yet: --openshift-create-dashboard");
+    assert_eq!(
+        process.warnings.last().unwrap(),
+        "accepted, but without effect yet: --openshift-create-dashboard"
+    );
 }
 
 #[test]

@@ -142,7 +142,8 @@ mod tests {
         live["spec"] = json!({"template": {"metadata": {"annotations": {"theirs": "1", "restartedAt": "now", "ours": "old"}}}});
         let wished =
             json!({"spec": {"template": {"metadata": {"annotations": {"ours": "new"}}, "spec": {}}}});
-        json_patch::patch(&mut live, &template(&live.clone(), &wished)).unwrap();
+        let patch = template(&live, &wished);
+        json_patch::patch(&mut live, &patch).unwrap();
         let annotations = &live["spec"]["template"]["metadata"]["annotations"];
         assert_eq!(*annotations, json!({"ours": "new", "restartedAt": "now"}));
     }
