@@ -62,7 +62,7 @@ mod tests {
         let event = Event { kind: "Normal", reason: "DefaultsApplied", note: String::new() };
         defaulted.note(name.clone(), 3, vec![event.clone()]);
         assert_eq!(defaulted.take(&name, 3), [], "a status change is not what was admitted");
-        assert_eq!(defaulted.take(&name, 4), [event.clone()]);
+        assert_eq!(defaulted.take(&name, 4), std::slice::from_ref(&event));
         assert_eq!(defaulted.take(&name, 4), []);
         defaulted.note(name.clone(), 4, vec![event]);
         defaulted.note(name.clone(), 4, Vec::new());

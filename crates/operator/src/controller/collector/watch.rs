@@ -26,9 +26,7 @@ use super::{
     kind::{KINDS, Kind},
     report,
 };
-use crate::{
-    controller::queue::Queue, leader::Leader, metrics::Metrics, store::reflect::give_memory_back,
-};
+use crate::{controller::queue::Queue, leader::Leader, metrics::Metrics, store::reflect::give_memory_back};
 
 /// What the watches fill and whom they tell.
 pub(super) struct Watches {
