@@ -52,7 +52,7 @@ async fn row_r1_what_is_not_asked_for_any_more_goes_and_the_history_stays() -> R
     for (kind, plural) in [("ServiceMonitor", "servicemonitors"), ("PodMonitor", "podmonitors")] {
         testkit::create(&client, monitor_definition(kind, plural), "").await?;
     }
-    until(&monitors, "edge-collector", "made", |_| true).await?;
+    until(&monitors, "edge-monitoring-collector", "made", |_| true).await?;
 
     let less = json!({"spec": {
         "ingress": null, "ports": null, "autoscaler": null, "observability": null,
@@ -61,7 +61,7 @@ async fn row_r1_what_is_not_asked_for_any_more_goes_and_the_history_stays() -> R
     change(&client, &namespace, "edge", less).await?;
     gone(&ingresses, "edge-ingress").await?;
     gone(&scalers, "edge-collector").await?;
-    gone(&monitors, "edge-collector").await?;
+    gone(&monitors, "edge-monitoring-collector").await?;
     until(&services, "edge-collector", "without the port", |service| !has_port(service)).await?;
     let ours = ListParams::default().labels("app.kubernetes.io/managed-by=opentelemetry-operator");
     let maps = api(&client, &namespace, "v1", "ConfigMap").list(&ours).await?;
