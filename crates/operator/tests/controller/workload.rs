@@ -164,14 +164,15 @@ async fn a_workload_with_other_pods_keeps_them_until_the_spec_changes() -> Resul
     let theirs = json!({"spec": {"template": {"metadata": {"annotations": {"prometheus.io/port": "1234"}}}}});
     let left = left_by_the_go_operator(&client, &namespace, theirs).await?;
     let deployments = deployments(&client, &namespace);
-    let taken = until(&deployments, "old-collector", "ours", is_ours).await?;
+    let is_kept = |d: &DynamicObject| d.metadata.annotations.iter().flatten().any(|(key, _)| key == KEPT);
+    let taken = until(&deployments, "old-collector", "with its pods kept", is_kept).await?;
     assert_eq!(taken.data["spec"]["template"], left.data["spec"]["template"], "nothing restarts");
-    assert!(taken.metadata.annotations.unwrap_or_default().contains_key(KEPT));
+    assert!(is_ours(&taken));
     change(&client, &namespace, "old", json!({"spec": {"terminationGracePeriodSeconds": 9}})).await?;
     let rolled = deployments.get("old-collector").await?;
     let template = &rolled.data["spec"]["template"];
     assert_eq!(template["metadata"]["annotations"]["prometheus.io/port"], "8888");
     assert_eq!(template["spec"]["terminationGracePeriodSeconds"], 9);
-    assert!(!rolled.metadata.annotations.unwrap_or_default().contains_key(KEPT));
+    assert!(!is_kept(&rolled));
     Ok(())
 }
