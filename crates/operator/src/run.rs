@@ -134,13 +134,7 @@ pub async fn run(settings: Process) -> Result<()> {
 }
 
 /// Starts what only the leader does.
-fn lead(
-    settings: &Process,
-    place: &Place,
-    client: &Client,
-    leader: &Leader,
-    tasks: &TaskTracker,
-) {
+fn lead(settings: &Process, place: &Place, client: &Client, leader: &Leader, tasks: &TaskTracker) {
     let injection = &settings.injection;
     tasks.spawn(leader.clone().lead(publish(client.clone(), place.namespace.clone(), injection.clone())));
     if injection.instrumentation_crds {

@@ -162,7 +162,7 @@ async fn wd6_a_collector_whose_target_allocator_is_gone_can_be_deleted() -> Resu
     let (reason, _) = failed(&client, &namespace, "fed").await?;
     assert_eq!(reason, "TargetAllocatorNotSupported");
     let api = collectors(&client, &namespace);
-    until(&api, "fed", "with a finalizer", |c| !c.metadata.finalizers.iter().flatten().next().is_none())
+    until(&api, "fed", "with a finalizer", |c| c.metadata.finalizers.iter().flatten().next().is_some())
         .await?;
     api.delete("fed", &DeleteParams::default()).await?;
     gone(&api, "fed").await
