@@ -6,6 +6,8 @@ mod ci;
 mod control_plane;
 mod demo;
 mod generate;
+mod image;
+mod node;
 mod outcome;
 mod stage;
 mod test;
@@ -28,6 +30,13 @@ enum Task {
     ControlPlane {
         #[command(subcommand)]
         action: Option<control_plane::Action>,
+    },
+    /// Make images as OCI archives, without a registry and without a container engine
+    Image(image::Options),
+    /// A real one-node cluster on this machine, on which pods run
+    Node {
+        #[command(subcommand)]
+        action: node::Action,
     },
     /// Show the operator at work: a control plane, the operator, the examples, and what became of each pod
     Demo(demo::Options),
@@ -54,6 +63,10 @@ async fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::ControlPlane { action } => {
             control_plane::run(action.as_ref()).await.map(|()| ExitCode::SUCCESS)
         }
+        Task::Image(options) => {
+            tokio::task::spawn_blocking(move || image::run(&options)).await?.map(|()| ExitCode::SUCCESS)
+        }
+        Task::Node { action } => node::run(&action).await,
         Task::Demo(options) => demo::run(&options).await,
         Task::Test(options) => test::run(&options).await,
         Task::Bench(options) => bench::run(&options),

@@ -39,7 +39,7 @@ pub fn get() -> anyhow::Result<Binaries> {
         let ready = assets.as_ref().map(|folder| folder.join(name)).filter(|path| path.is_file());
         match ready {
             Some(path) => Ok(path),
-            None => module.binary(&cache()?, name, package),
+            None => module.binary(&cache("control-plane")?, name, package),
         }
     };
     let kubernetes =
@@ -52,16 +52,17 @@ pub fn get() -> anyhow::Result<Binaries> {
     })
 }
 
-/// `~/.cache/otel-operator/control-plane`, or below `XDG_CACHE_HOME` where that is set.
-fn cache() -> anyhow::Result<PathBuf> {
+/// `~/.cache/otel-operator/<name>`, or below `XDG_CACHE_HOME` where that is set; made when it is missing.
+///
+/// # Errors
+/// When neither `HOME` nor `XDG_CACHE_HOME` is set, or the folder cannot be made.
+pub fn cache(name: &str) -> anyhow::Result<PathBuf> {
     let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
     let root = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
     let Some(root) = root else {
-        bail!(
-            "no folder for the binaries of the control plane: set HOME or XDG_CACHE_HOME to an absolute path"
-        );
+        bail!("no folder for the binaries of the {name}: set HOME or XDG_CACHE_HOME to an absolute path");
     };
-    let cache = root.join("otel-operator").join("control-plane");
+    let cache = root.join("otel-operator").join(name);
     std::fs::create_dir_all(&cache).with_context(|| format!("cannot make the folder {}", cache.display()))?;
     Ok(cache)
 }

@@ -37,37 +37,42 @@ pub(crate) struct Certificates {
     pub(crate) service_account_public_key_file: PathBuf,
     /// `system:masters`: may do everything.
     pub(crate) admin: Pair,
+    pub(crate) admin_file: PathBuf,
+    pub(crate) admin_key_file: PathBuf,
     pub(crate) controller_manager: Pair,
+    /// Signs for whoever joins later, such as a node.
+    pub(crate) issuer: Authority,
 }
 
 impl Certificates {
-    /// Makes all of them, in `folder`.
-    pub(crate) fn create(folder: &Path) -> anyhow::Result<Certificates> {
+    /// Makes all of them, in `folder`. The API server answers to `server_names` as well.
+    pub(crate) fn create(folder: &Path, server_names: &[String]) -> anyhow::Result<Certificates> {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let authority = Authority::create()?;
+        let names = [
+            "localhost",
+            "kubernetes",
+            "kubernetes.default",
+            "kubernetes.default.svc",
+            "kubernetes.default.svc.cluster.local",
+            "127.0.0.1",
+            "10.96.0.1",
+        ];
+        let names: Vec<String> =
+            names.into_iter().map(str::to_owned).chain(server_names.iter().cloned()).collect();
         let server = authority.sign(
-            CertificateParams::new([
-                "localhost".to_owned(),
-                "kubernetes".to_owned(),
-                "kubernetes.default".to_owned(),
-                "kubernetes.default.svc".to_owned(),
-                "kubernetes.default.svc.cluster.local".to_owned(),
-                "127.0.0.1".to_owned(),
-                "10.96.0.1".to_owned(),
-            ])?,
+            CertificateParams::new(names)?,
             ExtendedKeyUsagePurpose::ServerAuth,
             name(None, "kube-apiserver"),
         )?;
-        let client = |organization, common_name| {
-            let params = CertificateParams::default();
-            authority.sign(params, ExtendedKeyUsagePurpose::ClientAuth, name(organization, common_name))
-        };
+        let client = |organization, common_name| authority.client(organization, common_name);
         let write = |file: &str, content: &str| -> anyhow::Result<PathBuf> {
             let path = folder.join(file);
             fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
             Ok(path)
         };
         let service_account = KeyPair::generate()?;
+        let admin = client(Some("system:masters"), "testkit-admin")?;
         Ok(Certificates {
             authority_file: write("ca.crt", &authority.certificate)?,
             authority_key_file: write("ca.key", &authority.issuer.key().serialize_pem())?,
@@ -75,16 +80,26 @@ impl Certificates {
             server_key_file: write("kube-apiserver.key", &server.key)?,
             service_account_key_file: write("service-account.key", &service_account.serialize_pem())?,
             service_account_public_key_file: write("service-account.pub", &service_account.public_key_pem())?,
-            admin: client(Some("system:masters"), "testkit-admin")?,
+            admin_file: write("admin.crt", &admin.certificate)?,
+            admin_key_file: write("admin.key", &admin.key)?,
+            admin,
             controller_manager: client(None, "system:kube-controller-manager")?,
-            authority: authority.certificate,
+            authority: authority.certificate.clone(),
+            issuer: authority,
         })
     }
 }
 
-struct Authority {
-    certificate: String,
+/// Signs the certificates of one control plane.
+pub(crate) struct Authority {
+    pub(crate) certificate: String,
     issuer: Issuer<'static, KeyPair>,
+}
+
+impl std::fmt::Debug for Authority {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Authority").finish_non_exhaustive()
+    }
 }
 
 impl Authority {
@@ -97,6 +112,12 @@ impl Authority {
         let key = KeyPair::generate()?;
         let certificate = params.self_signed(&key)?.pem();
         Ok(Authority { certificate, issuer: Issuer::new(params, key) })
+    }
+
+    /// A certificate for a client named `common_name`, member of the group `organization`.
+    pub(crate) fn client(&self, organization: Option<&str>, common_name: &str) -> anyhow::Result<Pair> {
+        let params = CertificateParams::default();
+        self.sign(params, ExtendedKeyUsagePurpose::ClientAuth, name(organization, common_name))
     }
 
     fn sign(

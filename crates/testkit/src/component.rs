@@ -74,6 +74,9 @@ pub(crate) fn api_server(certificates: &Certificates, ports: Ports) -> Vec<Strin
         file("tls-cert-file", &certificates.server_file),
         file("tls-private-key-file", &certificates.server_key_file),
         file("client-ca-file", &certificates.authority_file),
+        // For logs, exec and port-forward, where there is a node.
+        file("kubelet-client-certificate", &certificates.admin_file),
+        file("kubelet-client-key", &certificates.admin_key_file),
         file("service-account-key-file", &certificates.service_account_public_key_file),
         file("service-account-signing-key-file", &certificates.service_account_key_file),
         "--service-account-issuer=https://kubernetes.default.svc.cluster.local".into(),

@@ -14,7 +14,7 @@ use kube::Api;
 
 use crate::{
     binaries::{self, Binaries},
-    certificate::{Certificates, Pair},
+    certificate::{Authority, Certificates, Pair},
     cluster::Cluster,
     component::{self, Component, Ports},
     process::Process,
@@ -44,6 +44,8 @@ pub struct Options {
     pub api_server_args: Vec<String>,
     /// More flags for kube-controller-manager.
     pub controller_manager_args: Vec<String>,
+    /// More names and addresses that the API server's certificate is valid for.
+    pub api_server_names: Vec<String>,
     /// An audit policy (YAML); then [`ControlPlane::audit_events`] returns what was recorded.
     pub audit_policy: Option<String>,
 }
@@ -57,6 +59,7 @@ pub struct ControlPlane {
     cluster: Cluster,
     ports: Ports,
     processes: Mutex<[Process; 3]>,
+    authority: Authority,
     // After the processes, so that they are gone when their folder is removed.
     folder: RunDir,
 }
@@ -94,7 +97,7 @@ impl ControlPlane {
         let logs = path.join("logs");
         fs::create_dir(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
         let ports = Ports::free()?;
-        let certificates = Certificates::create(&path.join("certificates"))?;
+        let certificates = Certificates::create(&path.join("certificates"), &options.api_server_names)?;
         let url = format!("https://127.0.0.1:{}", ports.api_server);
         let kubeconfig = |name: &str, user: &Pair| -> anyhow::Result<PathBuf> {
             let file = path.join(name);
@@ -126,7 +129,8 @@ impl ControlPlane {
             process(Component::ControllerManager, &binaries.kube_controller_manager, controller_manager),
         ];
         let cluster = Cluster::new(admin, url);
-        Ok(ControlPlane { cluster, ports, processes: Mutex::new(processes), folder })
+        let authority = certificates.issuer;
+        Ok(ControlPlane { cluster, ports, processes: Mutex::new(processes), authority, folder })
     }
 
     async fn bring_up(&self) -> anyhow::Result<()> {
@@ -140,6 +144,26 @@ impl ControlPlane {
         })
         .await?;
         Ok(())
+    }
+
+    /// Writes a kubeconfig for another client of this control plane: user `common_name` in group `organization`.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_kubeconfig(
+        &self,
+        file: &Path,
+        organization: Option<&str>,
+        common_name: &str,
+    ) -> anyhow::Result<()> {
+        let user = self.authority.client(organization, common_name)?;
+        let text = crate::cluster::kubeconfig(self.cluster.url(), &self.authority.certificate, &user);
+        fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+    }
+
+    /// The certificate (PEM) of the authority that everyone on this control plane trusts.
+    pub fn authority_file(&self) -> PathBuf {
+        self.folder.path().join("certificates/ca.crt")
     }
 
     /// The folder with the logs of all components.

@@ -18,6 +18,10 @@ const PROGRESS: Duration = Duration::from_secs(15);
 pub(crate) struct GoModule {
     folder: PathBuf,
     package: String,
+    /// Begins the lines that tell of a build's progress.
+    label: &'static str,
+    /// Build tags, comma-separated.
+    tags: &'static str,
     /// Version of the module, for example `v1.37.2`.
     version: String,
     /// The oldest Go that may build it, for example `1.26.0`.
@@ -36,17 +40,25 @@ impl GoModule {
         let (go_mod, go_sum) = (read("go.mod")?, read("go.sum")?);
         let value = |key: &str| {
             let lines = go_mod.lines().map(str::trim);
-            let value = lines.filter_map(|l| l.strip_prefix(key)?.strip_prefix(' ')).next();
+            let words = lines.map(|l| l.strip_prefix("require ").unwrap_or(l));
+            let value = words.filter_map(|l| l.strip_prefix(key)?.strip_prefix(' ')).next();
             let word = value.and_then(|v| v.split(' ').next()).map(str::to_owned);
             word.with_context(|| format!("{}/go.mod has no line `{key} …`", folder.display()))
         };
         Ok(GoModule {
             folder: folder.to_owned(),
             package: package.to_owned(),
+            label: "control plane",
+            tags: "",
             version: value(package)?,
             go: value("go")?,
             hash: format!("{:016x}", fnv1a(&[go_mod.as_bytes(), go_sum.as_bytes()])),
         })
+    }
+
+    /// The same, with another word at the beginning of progress lines and with build tags.
+    pub(crate) fn of(self, label: &'static str, tags: &'static str) -> GoModule {
+        GoModule { label, tags, ..self }
     }
 
     /// The module's path, which is also that of its root package.
@@ -115,10 +127,19 @@ impl GoModule {
 
     fn build(&self, name: &str, package: &str, output: &Path) -> anyhow::Result<()> {
         let start = Instant::now();
-        eprintln!("control plane: building {name} {} from its Go module, once …", self.version);
+        eprintln!("{}: building {name} {} from its Go module, once …", self.label, self.version);
         let mut child = self
             .command()
-            .args(["build", "-mod=readonly", "-trimpath", "-ldflags", &self.linker_flags(), "-o"])
+            .args([
+                "build",
+                "-mod=readonly",
+                "-trimpath",
+                "-tags",
+                self.tags,
+                "-ldflags",
+                &self.linker_flags(),
+                "-o",
+            ])
             .arg(output)
             .arg(package)
             .stdout(Stdio::null())
@@ -126,12 +147,12 @@ impl GoModule {
             .spawn()
             .context("cannot start go")?;
         let stderr = child.stderr.take().context("go has no stderr")?;
-        let said = watch(name, start, stderr);
+        let said = watch(self.label, name, start, stderr);
         let status = child.wait().context("cannot wait for go")?;
         if !status.success() {
             bail!("go build {package} in {} ended with {status}:\n{said}", self.folder.display());
         }
-        report(name, start, "done", true);
+        report(self.label, name, start, "done", true);
         Ok(())
     }
 
@@ -151,7 +172,7 @@ impl GoModule {
 
 /// Reads what go says until it ends, telling the user from time to time how long it takes and what happens. Returns
 /// the last lines.
-fn watch(name: &str, start: Instant, stderr: impl Read + Send + 'static) -> String {
+fn watch(label: &str, name: &str, start: Instant, stderr: impl Read + Send + 'static) -> String {
     let (sender, lines) = mpsc::channel();
     std::thread::spawn(move || {
         for line in BufReader::new(stderr).lines().map_while(Result::ok) {
@@ -168,7 +189,13 @@ fn watch(name: &str, start: Instant, stderr: impl Read + Send + 'static) -> Stri
             Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {
                 let doing = said.last().filter(|l| l.starts_with("go: downloading"));
-                report(name, start, doing.map_or("compiling", |l| l.trim_start_matches("go: ")), false);
+                report(
+                    label,
+                    name,
+                    start,
+                    doing.map_or("compiling", |l| l.trim_start_matches("go: ")),
+                    false,
+                );
                 next = Instant::now() + PROGRESS;
             }
         }
@@ -177,9 +204,9 @@ fn watch(name: &str, start: Instant, stderr: impl Read + Send + 'static) -> Stri
 }
 
 /// One line that a terminal overwrites with the next.
-fn report(name: &str, start: Instant, doing: &str, last: bool) {
+fn report(label: &str, name: &str, start: Instant, doing: &str, last: bool) {
     let seconds = start.elapsed().as_secs();
-    let text = format!("control plane: {name}: {}m{:02}s {doing}", seconds / 60, seconds % 60);
+    let text = format!("{label}: {name}: {}m{:02}s {doing}", seconds / 60, seconds % 60);
     let mut stderr = std::io::stderr().lock();
     let ended = if stderr.is_terminal() && !last { '\r' } else { '\n' };
     let clear = if stderr.is_terminal() { "\x1b[2K" } else { "" };

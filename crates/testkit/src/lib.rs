@@ -13,9 +13,11 @@
 //! Every test makes a namespace of its own on one shared control plane ([`shared`]). A test that changes what all
 //! namespaces see (webhook configurations, a stopped etcd) starts one for itself ([`ControlPlane::start`]).
 //!
-//! There is no scheduler and no node: pods stay Pending, with the mutated spec to look at.
+//! There is no scheduler and no node: pods stay Pending, with the mutated spec to look at. [`node`] adds both, where the
+//! machine allows it.
 
 pub mod binaries;
+pub mod node;
 
 mod apply;
 mod certificate;

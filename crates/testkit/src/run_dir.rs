@@ -90,6 +90,16 @@ fn base() -> PathBuf {
     std::env::temp_dir().join(format!("otel-operator-testkit-{user}"))
 }
 
+/// Removes what killed runs left behind, now instead of at the next run.
+pub(crate) fn sweep_all() {
+    let base = base();
+    if let Ok(guard) = File::create(base.join(LOCK))
+        && guard.lock().is_ok()
+    {
+        sweep(&base);
+    }
+}
+
 /// Removes the folders whose owner is gone, and ends processes of theirs that are left. What cannot be removed is
 /// reported and left: it does not stop a new run.
 fn sweep(base: &Path) {

@@ -1,0 +1,3 @@
+module opentelemetry-operator.test/application
+
+go 1.26.0

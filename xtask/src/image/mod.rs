@@ -1,0 +1,69 @@
+//! `cargo xtask image`: images as OCI archives, made without a registry and without a container engine.
+//!
+//! Each image is a list of layers, and each layer a set of files from packages: one file of this folder for each kind.
+
+pub(crate) mod archive;
+pub(crate) mod layer;
+
+mod agent;
+mod application;
+mod base;
+mod collector;
+mod recipe;
+
+use std::path::PathBuf;
+
+pub(crate) use archive::Image;
+pub(crate) use layer::Layer;
+pub(crate) use recipe::Recipe;
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Only these, for example `agent-java`; all without
+    names: Vec<String>,
+}
+
+/// The image that holds a pod's namespaces.
+pub(crate) const PAUSE: &str = "registry.example/pause:1";
+
+/// Every image that a node needs for the end-to-end tests.
+pub(crate) fn recipes() -> Vec<Recipe> {
+    let mut all = base::recipes();
+    all.extend(agent::recipes());
+    all.extend(application::recipes());
+    all.extend(collector::recipes());
+    all
+}
+
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    let all = recipes();
+    for name in &options.names {
+        anyhow::ensure!(
+            all.iter().any(|recipe| recipe.name == *name),
+            "there is no image {name:?}; there are: {}",
+            all.iter().map(|recipe| recipe.name).collect::<Vec<_>>().join(", ")
+        );
+    }
+    for recipe in all.iter().filter(|r| options.names.is_empty() || options.names.iter().any(|n| n == r.name))
+    {
+        let archive = recipe.archive()?;
+        let size = std::fs::metadata(&archive)?.len();
+        println!(
+            "{:<20} {:>6} MB  {}\n{:30} {}",
+            recipe.name,
+            size / 1_000_000,
+            recipe.image,
+            "",
+            archive.display()
+        );
+    }
+    Ok(())
+}
+
+/// The archives of all images, built where they are missing. Blocks.
+///
+/// # Errors
+/// When a package cannot be had or a program does not build.
+pub(crate) fn archives() -> anyhow::Result<Vec<PathBuf>> {
+    recipes().iter().map(Recipe::archive).collect()
+}
