@@ -63,9 +63,7 @@ async fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::ControlPlane { action } => {
             control_plane::run(action.as_ref()).await.map(|()| ExitCode::SUCCESS)
         }
-        Task::Image(options) => {
-            tokio::task::spawn_blocking(move || image::run(&options)).await?.map(|()| ExitCode::SUCCESS)
-        }
+        Task::Image(options) => image::run(options).await.map(|()| ExitCode::SUCCESS),
         Task::Node { action } => node::run(&action).await,
         Task::Demo(options) => demo::run(&options).await,
         Task::Test(options) => test::run(&options).await,

@@ -5,8 +5,8 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Arg, ArgMatches, Command};
-use operator::manifest::{self, Options};
+use clap::{Arg, ArgAction, ArgMatches, Command, builder::PossibleValuesParser, value_parser};
+use operator::manifest::{self, Certificates, Options};
 
 /// The arguments of `manifests`.
 pub(crate) fn command() -> Command {
@@ -27,12 +27,46 @@ pub(crate) fn command() -> Command {
                 .default_value(manifest::NAMESPACE)
                 .help("namespace of the operator"),
         )
+        .arg(
+            Arg::new("replicas")
+                .long("replicas")
+                .value_name("NUMBER")
+                .default_value("2")
+                .value_parser(value_parser!(u32).range(1..))
+                .help("pods of the operator; all serve the webhooks, one leads"),
+        )
+        .arg(
+            Arg::new("certificates")
+                .long("certificates")
+                .value_name("FROM")
+                .default_value("own")
+                .value_parser(PossibleValuesParser::new(["own", "cert-manager"]))
+                .help("who makes the certificate of the webhooks: the operator itself, or cert-manager"),
+        )
+        .arg(
+            Arg::new("create-rbac-permissions")
+                .long("create-rbac-permissions")
+                .action(ArgAction::SetTrue)
+                .help("let the operator give collectors the rights that their components need; it holds them all, then"),
+        )
 }
 
 /// Prints them.
 pub(crate) fn execute(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let text = |id: &str| matches.get_one::<String>(id).cloned().unwrap_or_default();
-    let options = Options { image: text("image"), namespace: text("namespace"), ..Options::default() };
+    let certificates = match text("certificates").as_str() {
+        "cert-manager" => Certificates::CertManager,
+        _ => Certificates::Own,
+    };
+    let defaults = Options::default();
+    let options = Options {
+        image: text("image"),
+        namespace: text("namespace"),
+        replicas: matches.get_one("replicas").copied().unwrap_or(defaults.replicas),
+        certificates,
+        create_rbac_permissions: matches.get_flag("create-rbac-permissions"),
+        ..defaults
+    };
     print(&manifest::yaml(&manifest::all(&options))?)
 }
 

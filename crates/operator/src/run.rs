@@ -18,7 +18,7 @@ use crate::{
     },
     health::Health,
     leader::{Candidacy, Leader},
-    manifest::{self, WEBHOOK_SERVICE},
+    manifest,
     metrics::{Metrics, server::MetricsEndpoint},
     settings::{Process, Role, published},
     store::Store,
@@ -102,7 +102,7 @@ pub async fn run(settings: Process) -> Result<()> {
         });
         serving
             .spawn(server::serve(listener, Some(tls), servers.clone(), move |r| webhooks.clone().handle(r)));
-        tasks.spawn(bundle::keep(client.clone(), certificate.clone()));
+        tasks.spawn(bundle::keep(client.clone(), certificate.clone(), settings.names.clone()));
     }
     let health =
         Arc::new(Health::new(store.clone(), certificate.clone(), settings.webhook_port, stop.clone()));
@@ -223,7 +223,7 @@ async fn certificates(
 
 /// The names by which the API server, and the process itself, reach the webhooks.
 fn names(settings: &Process, place: &Place) -> BTreeSet<String> {
-    let service = format!("{WEBHOOK_SERVICE}.{}", place.namespace);
+    let service = format!("{}.{}", settings.names.webhook_service, place.namespace);
     let mut names = BTreeSet::from([
         format!("{service}.svc"),
         format!("{service}.svc.cluster.local"),
@@ -245,14 +245,16 @@ async fn install(settings: &Process, place: &Place, client: &Client, certificate
     let options = manifest::Options {
         namespace: place.namespace.clone(),
         webhook_url: settings.webhook_url.clone(),
+        names: settings.names.clone(),
         ca: certificate.served().and_then(|served| served.ca.clone()),
         ..manifest::Options::default()
     };
     if !place.inside && options.webhook_url.is_none() {
         warn!(
             target: "setup",
-            "--install without --webhook-url: the API server will look for the webhooks at Service {}/{WEBHOOK_SERVICE}",
-            place.namespace
+            "--install without --webhook-url: the API server will look for the webhooks at Service {}/{}",
+            place.namespace,
+            settings.names.webhook_service
         );
     }
     manifest::apply::apply(client, &manifest::of_the_process(&options, !place.inside))

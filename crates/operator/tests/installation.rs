@@ -1,12 +1,20 @@
-//! The manifest: drift, and applying it to the real API server.
+//! Installing: the manifest, the chart, the bundle and the kustomize base, on the real API server.
 
+#[path = "installation/bundle.rs"]
+mod bundle;
+#[path = "installation/chart.rs"]
+mod chart;
+#[path = "installation/chart_values.rs"]
+mod chart_values;
+#[path = "installation/kustomize.rs"]
+mod kustomize;
 mod support;
 
 use std::path::PathBuf;
 
 use anyhow::Result;
-use operator::manifest::{self, Options};
-use serde_json::Value;
+use operator::manifest::{self, Certificates, Options};
+use serde_json::{Value, json};
 use testkit::ControlPlane;
 
 fn deploy(file: &str) -> PathBuf {
@@ -28,6 +36,27 @@ fn the_checked_in_manifest_is_what_the_code_says() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn the_checked_in_files_of_chart_bundle_and_kustomize_base_are_what_the_code_says() -> Result<()> {
+    let folders = [
+        ("helm/opentelemetry-operator", manifest::chart::files()?),
+        ("", manifest::kustomize::files()?),
+        ("olm", manifest::olm::files()?),
+    ];
+    for (folder, files) in folders {
+        for (name, wanted) in files {
+            let path = deploy(folder).join(name);
+            if std::env::var_os("UPDATE_EXPECT").is_some() {
+                std::fs::create_dir_all(path.parent().unwrap())?;
+                std::fs::write(&path, &wanted)?;
+            }
+            let written = std::fs::read_to_string(&path).unwrap_or_default();
+            assert!(written == wanted, "{} is old: run cargo xtask generate", path.display());
+        }
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn the_manifest_is_accepted_by_the_api_server() -> Result<()> {
     let cluster = ControlPlane::start().await?;
@@ -36,13 +65,16 @@ async fn the_manifest_is_accepted_by_the_api_server() -> Result<()> {
     // Client-side, as the documentation says; then again, which must change nothing.
     cluster.kubectl(&["apply", "-f", &file], "")?;
     let again = cluster.kubectl(&["apply", "-f", &file], "")?;
-    assert!(again.lines().all(|line| line.ends_with("unchanged")), "{again}");
+    // kubectl sends the selector of a PodDisruptionBudget each time; the API server changes nothing then.
+    let changed =
+        again.lines().filter(|line| !line.ends_with("unchanged") && !line.starts_with("poddisruptionbudget"));
+    assert_eq!(changed.collect::<Vec<_>>(), [""; 0]);
     cluster.kubectl(&["apply", "--server-side", "--force-conflicts", "-f", &file], "")?;
     Ok(())
 }
 
 #[tokio::test]
-async fn the_pod_of_the_manifest_is_admitted_where_restricted_pod_security_is_enforced() -> Result<()> {
+async fn t48_the_pod_of_the_manifest_is_admitted_where_restricted_pod_security_is_enforced() -> Result<()> {
     let cluster = ControlPlane::start().await?;
     let deployment =
         manifest::all(&Options::default()).into_iter().find(|object| object["kind"] == "Deployment").unwrap();
@@ -86,4 +118,129 @@ fn the_service_account_may_do_exactly_what_the_table_says() {
         }
         assert!(!rule["verbs"].as_array().unwrap().contains(&"*".into()));
     }
+}
+
+/// The object of this kind and name.
+fn find<'a>(objects: &'a [Value], kind: &str, name: &str) -> &'a Value {
+    let found = objects.iter().find(|o| o["kind"] == kind && o["metadata"]["name"] == name);
+    found.unwrap_or_else(|| panic!("no {kind} {name}"))
+}
+
+const DEPLOYMENT: &str = "opentelemetry-operator-controller-manager";
+
+#[test]
+fn two_replicas_on_two_nodes_of_which_one_at_a_time_may_be_drained() {
+    let objects = manifest::all(&Options::default());
+    let spec = &find(&objects, "Deployment", DEPLOYMENT)["spec"];
+    assert_eq!(spec["replicas"], 2);
+    assert_eq!(
+        spec["strategy"]["rollingUpdate"]["maxUnavailable"], 0,
+        "a new pod is ready before an old one goes"
+    );
+    let apart = &spec["template"]["spec"]["affinity"]["podAntiAffinity"];
+    assert!(apart["requiredDuringSchedulingIgnoredDuringExecution"].is_null(), "one node is enough");
+    let term = &apart["preferredDuringSchedulingIgnoredDuringExecution"][0]["podAffinityTerm"];
+    assert_eq!(term["topologyKey"], "kubernetes.io/hostname");
+    let budget = &find(&objects, "PodDisruptionBudget", DEPLOYMENT)["spec"];
+    assert_eq!(budget["maxUnavailable"], 1);
+    // All of them mean the same pods.
+    let labels = &spec["template"]["metadata"]["labels"];
+    assert_eq!(&spec["selector"]["matchLabels"], labels);
+    assert_eq!(&budget["selector"]["matchLabels"], labels);
+    assert_eq!(&term["labelSelector"]["matchLabels"], labels);
+}
+
+#[test]
+fn t36_t37_t38_the_network_policy_lets_the_api_server_in_and_the_process_out() {
+    let objects = manifest::all(&Options { namespace: "elsewhere".to_owned(), ..Options::default() });
+    let policy = find(&objects, "NetworkPolicy", "opentelemetry-operator");
+    assert_eq!(policy["metadata"]["namespace"], "elsewhere");
+    let ports: Vec<_> =
+        policy["spec"]["ingress"][0]["ports"].as_array().unwrap().iter().map(|p| &p["port"]).collect();
+    assert_eq!(ports, [9443, 8443, 8081]);
+    assert!(
+        policy["spec"]["ingress"][0]["from"].is_null(),
+        "the API server has no address that could be named"
+    );
+    assert_eq!(
+        policy["spec"]["policyTypes"],
+        json!(["Ingress"]),
+        "no address of an API server can become wrong"
+    );
+    let pods = &find(&objects, "Deployment", DEPLOYMENT)["spec"]["template"]["metadata"]["labels"];
+    assert_eq!(&policy["spec"]["podSelector"]["matchLabels"], pods);
+}
+
+#[test]
+fn with_cert_manager_the_pod_waits_for_its_certificate_and_the_bundle_is_left_to_cert_manager() {
+    let objects = manifest::all(&Options { certificates: Certificates::CertManager, ..Options::default() });
+    let serving = find(&objects, "Certificate", "opentelemetry-operator-serving-cert");
+    let volume =
+        &find(&objects, "Deployment", DEPLOYMENT)["spec"]["template"]["spec"]["volumes"][0]["secret"];
+    assert_eq!(volume["secretName"], serving["spec"]["secretName"]);
+    assert_eq!(volume["optional"], false, "with its own certificate the process would not be trusted");
+    // A renewed leaf is trusted because of the authority that signed both.
+    let authority = find(&objects, "Certificate", "opentelemetry-operator-authority");
+    assert_eq!(authority["spec"]["isCA"], true);
+    assert_eq!(serving["spec"]["issuerRef"]["name"], "opentelemetry-operator-authority");
+    let annotated = objects.iter().filter(|o| {
+        o["metadata"]["annotations"]["cert-manager.io/inject-ca-from"]
+            == "opentelemetry-operator-system/opentelemetry-operator-serving-cert"
+    });
+    let kinds: Vec<_> = annotated.map(|o| o["kind"].as_str().unwrap_or_default()).collect();
+    assert_eq!(
+        kinds,
+        ["CustomResourceDefinition", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"]
+    );
+    let own = manifest::all(&Options::default());
+    assert!(!own.iter().any(|o| o["apiVersion"] == "cert-manager.io/v1"), "cert-manager is not needed");
+}
+
+#[test]
+fn a_process_that_gives_collectors_their_rights_holds_all_of_them() {
+    let config = json!({
+        "receivers": {
+            "kubeletstats": {"extra_metadata_labels": ["container.id"]},
+            "k8s_events": {},
+            "k8s_cluster": {"distribution": "openshift"},
+        },
+        "processors": {
+            "k8sattributes": {"extract": {"metadata": ["k8s.deployment.name", "k8s.node.uid"]}},
+            "resourcedetection": {"detectors": ["k8snode", "openshift"]},
+        },
+        "extensions": {
+            "k8s_leader_elector": {},
+            "k8s_observer": {"observe_services": true, "observe_nodes": true},
+        },
+        "exporters": {"debug": {}},
+        "service": {
+            "extensions": ["k8s_leader_elector", "k8s_observer"],
+            "pipelines": {"metrics": {
+                "receivers": ["kubeletstats", "k8s_events", "k8s_cluster"],
+                "processors": ["k8sattributes", "resourcedetection"],
+                "exporters": ["debug"],
+            }},
+        },
+    });
+    let given = collector::rbac::rules(&collector::config::Config::read(&config)).unwrap();
+    assert!(given.len() > 10, "{given:?}");
+    let objects = manifest::all(&Options { create_rbac_permissions: true, ..Options::default() });
+    let role = find(&objects, "ClusterRole", "opentelemetry-operator-grant-role");
+    let held = role["rules"].as_array().unwrap();
+    let contains = |list: &Value, text: &str| list.as_array().is_some_and(|list| list.contains(&text.into()));
+    for rule in &given {
+        for resource in &rule.resources {
+            let group = &rule.api_groups[0];
+            for verb in &rule.verbs {
+                assert!(
+                    held.iter().any(|h| contains(&h["apiGroups"], group)
+                        && contains(&h["resources"], resource)
+                        && contains(&h["verbs"], verb)),
+                    "may not {verb} {group}/{resource}"
+                );
+            }
+        }
+    }
+    let usual = manifest::all(&Options::default());
+    assert!(!usual.iter().any(|o| o["metadata"]["name"] == "opentelemetry-operator-grant-role"));
 }

@@ -1,7 +1,7 @@
-//! Where the binaries of the control plane come from.
+//! Where the binaries of the control plane, and the tools that tests use on it, come from.
 //!
 //! Each one that is in the folder named by `KUBEBUILDER_ASSETS` is used. The others are built once, from the Go
-//! modules pinned in `testing/control-plane`, into a cache that all checkouts of this machine share.
+//! modules pinned in `testing`, into a cache that all checkouts of this machine share.
 
 use std::path::{Path, PathBuf};
 
@@ -30,18 +30,8 @@ pub struct Binaries {
 /// # Errors
 /// When a binary is missing and Go cannot build it; the message names both ways out.
 pub fn get() -> anyhow::Result<Binaries> {
-    let assets = std::env::var_os(ASSETS_VARIABLE).map(PathBuf::from);
-    let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testing/control-plane");
-    let modules = modules.canonicalize().with_context(|| format!("cannot find {}", modules.display()))?;
-    let etcd_module = GoModule::new(&modules.join("etcd"), "go.etcd.io/etcd/server/v3")?;
-    let kubernetes_module = GoModule::new(&modules.join("kubernetes"), "k8s.io/kubernetes")?;
-    let find = |name: &str, module: &GoModule, package: &str| -> anyhow::Result<PathBuf> {
-        let ready = assets.as_ref().map(|folder| folder.join(name)).filter(|path| path.is_file());
-        match ready {
-            Some(path) => Ok(path),
-            None => module.binary(&cache("control-plane")?, name, package),
-        }
-    };
+    let etcd_module = module("control-plane/etcd", "go.etcd.io/etcd/server/v3")?;
+    let kubernetes_module = module("control-plane/kubernetes", "k8s.io/kubernetes")?;
     let kubernetes =
         |name: &str| find(name, &kubernetes_module, &format!("{}/cmd/{name}", kubernetes_module.package()));
     Ok(Binaries {
@@ -50,6 +40,39 @@ pub fn get() -> anyhow::Result<Binaries> {
         kube_controller_manager: kubernetes("kube-controller-manager")?,
         kubectl: kubernetes("kubectl")?,
     })
+}
+
+/// Helm, which people install the chart with. Blocks: the first build takes about a minute.
+///
+/// # Errors
+/// As [`get`].
+pub fn helm() -> anyhow::Result<PathBuf> {
+    find("helm", &module("helm", "helm.sh/helm/v3")?.of("helm", ""), "helm.sh/helm/v3/cmd/helm")
+}
+
+/// The validator of OLM bundles. Blocks: the first build takes about a minute.
+///
+/// # Errors
+/// As [`get`].
+pub fn operator_verify() -> anyhow::Result<PathBuf> {
+    let module = module("olm", "github.com/operator-framework/api")?.of("olm", "");
+    find("operator-verify", &module, "github.com/operator-framework/api/cmd/operator-verify")
+}
+
+/// The Go module in this folder of `testing` that pins `package`.
+fn module(folder: &str, package: &str) -> anyhow::Result<GoModule> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testing").join(folder);
+    let path = path.canonicalize().with_context(|| format!("cannot find {}", path.display()))?;
+    GoModule::new(&path, package)
+}
+
+/// The binary from the user's folder, or else built.
+fn find(name: &str, module: &GoModule, package: &str) -> anyhow::Result<PathBuf> {
+    let assets = std::env::var_os(ASSETS_VARIABLE).map(PathBuf::from);
+    match assets.map(|folder| folder.join(name)).filter(|path| path.is_file()) {
+        Some(path) => Ok(path),
+        None => module.binary(&cache("control-plane")?, name, package),
+    }
 }
 
 /// `~/.cache/otel-operator/<name>`, or below `XDG_CACHE_HOME` where that is set; made when it is missing.

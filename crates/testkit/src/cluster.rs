@@ -76,27 +76,57 @@ impl Cluster {
     /// # Errors
     /// When it ends with another code than 0; the error holds what it wrote to stderr.
     pub fn kubectl(&self, arguments: &[&str], stdin: &str) -> anyhow::Result<String> {
-        let mut child = Command::new(binaries::get()?.kubectl)
-            .arg("--kubeconfig")
-            .arg(&self.kubeconfig)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .context("cannot start kubectl")?;
-        let mut pipe = child.stdin.take().context("kubectl has no stdin")?;
-        let text = stdin.to_owned();
-        // On a thread of its own: kubectl may write before it has read everything. It may also end without reading.
-        let writer = std::thread::spawn(move || pipe.write_all(text.as_bytes()));
-        let output = child.wait_with_output().context("cannot wait for kubectl")?;
-        let _ = writer.join();
-        if !output.status.success() {
-            let stderr = String::from_utf8_lossy(&output.stderr);
-            bail!("kubectl {} ended with {}: {}", arguments.join(" "), output.status, stderr.trim());
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        let mut command = Command::new(binaries::get()?.kubectl);
+        command.arg("--kubeconfig").arg(&self.kubeconfig).args(arguments);
+        output("kubectl", arguments, command, stdin)
     }
+
+    /// Runs the real Helm with these arguments, and returns what it printed.
+    ///
+    /// # Errors
+    /// As [`Cluster::kubectl`].
+    pub fn helm(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        helm_with(Some(&self.kubeconfig), arguments)
+    }
+}
+
+/// Runs the real Helm without a cluster, for example `template` or `lint`, and returns what it printed.
+///
+/// # Errors
+/// As [`Cluster::kubectl`].
+pub fn helm(arguments: &[&str]) -> anyhow::Result<String> {
+    helm_with(None, arguments)
+}
+
+fn helm_with(kubeconfig: Option<&Path>, arguments: &[&str]) -> anyhow::Result<String> {
+    let mut command = Command::new(binaries::helm()?);
+    // Not the plugins and repositories of whoever runs the tests, and never their cluster.
+    let nowhere = Path::new("/nonexistent");
+    for variable in ["HELM_CONFIG_HOME", "HELM_DATA_HOME", "HELM_CACHE_HOME"] {
+        command.env(variable, nowhere);
+    }
+    command.env("KUBECONFIG", kubeconfig.unwrap_or(nowhere)).args(arguments);
+    output("helm", arguments, command, "")
+}
+
+fn output(name: &str, arguments: &[&str], mut command: Command, stdin: &str) -> anyhow::Result<String> {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start {name}"))?;
+    let mut pipe = child.stdin.take().with_context(|| format!("{name} has no stdin"))?;
+    let text = stdin.to_owned();
+    // On a thread of its own: it may write before it has read everything. It may also end without reading.
+    let writer = std::thread::spawn(move || pipe.write_all(text.as_bytes()));
+    let output = child.wait_with_output().with_context(|| format!("cannot wait for {name}"))?;
+    let _ = writer.join();
+    if !output.status.success() {
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        bail!("{name} {} ended with {}: {}", arguments.join(" "), output.status, stderr.trim());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// The control plane that all tests share: the one whose kubeconfig [`KUBECONFIG_VARIABLE`] names, or else one that

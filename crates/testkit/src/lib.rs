@@ -34,7 +34,7 @@ mod run_dir;
 mod wait;
 
 pub use apply::{apply_yaml, create, create_yaml, documents};
-pub use cluster::{Cluster, KUBECONFIG_VARIABLE, kubectl, namespace, shared};
+pub use cluster::{Cluster, KUBECONFIG_VARIABLE, helm, kubectl, namespace, shared};
 pub use component::Component;
 pub use control_plane::{ControlPlane, METADATA_AUDIT_POLICY, Options};
 pub use definitions::custom_resource_definitions;

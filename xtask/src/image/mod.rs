@@ -9,7 +9,9 @@ mod agent;
 mod application;
 mod base;
 mod collector;
+mod operator;
 mod recipe;
+mod smoke;
 
 use std::path::PathBuf;
 
@@ -19,8 +21,10 @@ pub(crate) use recipe::Recipe;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Only these, for example `agent-java`; all without
+    /// Only these, for example `agent-java` or `operator`; all without
     names: Vec<String>,
+    #[command(flatten)]
+    operator: operator::Options,
 }
 
 /// The image that holds a pod's namespaces.
@@ -35,17 +39,29 @@ pub(crate) fn recipes() -> Vec<Recipe> {
     all
 }
 
-pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+/// The operator's image is made from this source, not from packages: it has no recipe, and nothing remembers it.
+const OPERATOR: &str = "operator";
+
+pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
+    let Options { names, operator } = options;
+    let wanted_operator = names.is_empty() || names.iter().any(|name| name == OPERATOR);
+    tokio::task::spawn_blocking(move || run_recipes(&names)).await??;
+    if wanted_operator {
+        operator::run(operator).await?;
+    }
+    Ok(())
+}
+
+fn run_recipes(names: &[String]) -> anyhow::Result<()> {
     let all = recipes();
-    for name in &options.names {
+    for name in names {
         anyhow::ensure!(
-            all.iter().any(|recipe| recipe.name == *name),
-            "there is no image {name:?}; there are: {}",
+            name == OPERATOR || all.iter().any(|recipe| recipe.name == *name),
+            "there is no image {name:?}; there are: {OPERATOR}, {}",
             all.iter().map(|recipe| recipe.name).collect::<Vec<_>>().join(", ")
         );
     }
-    for recipe in all.iter().filter(|r| options.names.is_empty() || options.names.iter().any(|n| n == r.name))
-    {
+    for recipe in all.iter().filter(|r| names.is_empty() || names.iter().any(|n| n == r.name)) {
         let archive = recipe.archive()?;
         let size = std::fs::metadata(&archive)?.len();
         println!(

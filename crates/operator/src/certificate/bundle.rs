@@ -21,42 +21,41 @@ use serde_json::{Value, json};
 use tracing::{info, warn};
 
 use super::Current;
-use crate::{
-    manifest::webhook::{MUTATING, VALIDATING},
-    store::lean::LeanMetadata,
-};
+use crate::{manifest::Names, store::lean::LeanMetadata};
 
 /// Pause after a failure.
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
 
 /// What carries a bundle.
-const BUNDLED: [(&str, &str, &str, &str); 3] = [
-    (
-        "admissionregistration.k8s.io",
-        "MutatingWebhookConfiguration",
-        "mutatingwebhookconfigurations",
-        MUTATING,
-    ),
-    (
-        "admissionregistration.k8s.io",
-        "ValidatingWebhookConfiguration",
-        "validatingwebhookconfigurations",
-        VALIDATING,
-    ),
-    (
-        "apiextensions.k8s.io",
-        "CustomResourceDefinition",
-        "customresourcedefinitions",
-        "opentelemetrycollectors.opentelemetry.io",
-    ),
-];
+fn bundled(names: &Names) -> [(&'static str, &'static str, &'static str, &str); 3] {
+    [
+        (
+            "admissionregistration.k8s.io",
+            "MutatingWebhookConfiguration",
+            "mutatingwebhookconfigurations",
+            &names.mutating,
+        ),
+        (
+            "admissionregistration.k8s.io",
+            "ValidatingWebhookConfiguration",
+            "validatingwebhookconfigurations",
+            &names.validating,
+        ),
+        (
+            "apiextensions.k8s.io",
+            "CustomResourceDefinition",
+            "customresourcedefinitions",
+            "opentelemetrycollectors.opentelemetry.io",
+        ),
+    ]
+}
 
 /// cert-manager writes the bundle of objects that carry this annotation.
 const CERT_MANAGER: &str = "cert-manager.io/inject-ca-from";
 
 /// Keeps the bundles equal to the CA in use. Never returns.
-pub async fn keep(client: Client, current: Arc<Current>) {
-    join_all(BUNDLED.map(|(group, kind, plural, name)| {
+pub async fn keep(client: Client, current: Arc<Current>, names: Names) {
+    join_all(bundled(&names).map(|(group, kind, plural, name)| {
         let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, "v1", kind), plural);
         follow(client.clone(), resource, name, current.clone())
     }))

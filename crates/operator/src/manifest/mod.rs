@@ -4,7 +4,12 @@
 //! Names are those of the reference's release manifest, so that scripts which patch them keep working.
 
 pub mod apply;
+mod cert_manager;
+pub mod chart;
 mod deployment;
+mod grant;
+pub mod kustomize;
+pub mod olm;
 mod rbac;
 pub mod webhook;
 
@@ -28,6 +33,37 @@ const SERVICE_ACCOUNT: &str = "opentelemetry-operator-controller-manager";
 const NAME_LABEL: (&str, &str) = ("app.kubernetes.io/name", "opentelemetry-operator");
 const CONTROL_PLANE_LABEL: (&str, &str) = ("control-plane", "controller-manager");
 
+/// Names by which the API server and the process find each other; the Helm chart has its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names {
+    /// The Service in front of the webhooks, in the operator's namespace.
+    pub webhook_service: String,
+    /// The MutatingWebhookConfiguration.
+    pub mutating: String,
+    /// The ValidatingWebhookConfiguration.
+    pub validating: String,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Names {
+            webhook_service: WEBHOOK_SERVICE.to_owned(),
+            mutating: webhook::MUTATING.to_owned(),
+            validating: webhook::VALIDATING.to_owned(),
+        }
+    }
+}
+
+/// How the certificate of the webhooks comes about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Certificates {
+    /// The process is its own authority: nothing has to be there before it.
+    #[default]
+    Own,
+    /// cert-manager issues and renews it, and tells the API server which authority to trust.
+    CertManager,
+}
+
 /// What an installation may choose.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -35,6 +71,14 @@ pub struct Options {
     pub namespace: String,
     /// Image of the Deployment.
     pub image: String,
+    /// How many pods.
+    pub replicas: u32,
+    /// Where certificates come from.
+    pub certificates: Certificates,
+    /// Whether the process may hand out rights to collectors: it holds, then, every right that it may have to give.
+    pub create_rbac_permissions: bool,
+    /// Names that the process must know.
+    pub names: Names,
     /// Base URL of the webhooks of a process outside the cluster; none: through the Service.
     pub webhook_url: Option<String>,
     /// PEM of the CA that signs the webhooks' certificate, when it is known already.
@@ -43,7 +87,16 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { namespace: NAMESPACE.to_owned(), image: IMAGE.to_owned(), webhook_url: None, ca: None }
+        Options {
+            namespace: NAMESPACE.to_owned(),
+            image: IMAGE.to_owned(),
+            replicas: 2,
+            certificates: Certificates::Own,
+            create_rbac_permissions: false,
+            names: Names::default(),
+            webhook_url: None,
+            ca: None,
+        }
     }
 }
 
@@ -64,9 +117,15 @@ fn crds_of(options: &Options) -> Vec<Value> {
         if let Some(conversion) = crd.pointer_mut("/spec/conversion/webhook") {
             conversion["clientConfig"] =
                 webhook::client_config(options, crate::webhook::collector::CONVERT_PATH);
+            cert_manager::annotate(crd, options);
         }
     }
     crds
+}
+
+/// The name of what a definition defines, as in its path.
+fn plural(crd: &Value) -> &str {
+    crd["spec"]["names"]["plural"].as_str().unwrap_or_default()
 }
 
 /// Everything, in the order in which it can be applied.
@@ -75,6 +134,7 @@ pub fn all(options: &Options) -> Vec<Value> {
     objects.extend(crds_of(options));
     objects.extend(rbac::objects(options));
     objects.extend(deployment::objects(options));
+    objects.extend(cert_manager::objects(options));
     objects.extend(webhook::objects(options));
     objects
 }

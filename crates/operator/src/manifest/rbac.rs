@@ -3,26 +3,26 @@
 use serde_json::{Value, json};
 
 use super::{
-    Options, SERVICE_ACCOUNT, metadata,
+    Options, SERVICE_ACCOUNT, grant, metadata,
     webhook::{MUTATING, VALIDATING},
 };
 use crate::{certificate::keep, leader::LEASE, settings::published};
 
 /// One rule and why it is there.
-struct Rule {
+pub(super) struct Rule {
     #[expect(dead_code, reason = "read by people: a rule without a reason has no place here")]
-    why: &'static str,
-    groups: &'static [&'static str],
-    resources: &'static [&'static str],
+    pub(super) why: &'static str,
+    pub(super) groups: &'static [&'static str],
+    pub(super) resources: &'static [&'static str],
     /// Empty: all names.
-    names: &'static [&'static str],
-    verbs: &'static [&'static str],
+    pub(super) names: &'static [&'static str],
+    pub(super) verbs: &'static [&'static str],
 }
 
 /// What is needed to keep a child as it should be.
 const CHILD: &[&str] = &["create", "delete", "get", "list", "patch", "watch"];
 
-const CLUSTER: &[Rule] = &[
+pub(super) const CLUSTER: &[Rule] = &[
     Rule {
         why: "annotations and Pod Security labels of namespaces",
         groups: &[""],
@@ -179,7 +179,7 @@ const CLUSTER: &[Rule] = &[
     },
 ];
 
-const OWN_NAMESPACE: &[Rule] = &[
+pub(super) const OWN_NAMESPACE: &[Rule] = &[
     // Creating cannot be limited to a name.
     Rule {
         why: "the process's own certificates, and its settings for the command line",
@@ -218,7 +218,10 @@ const OWN_NAMESPACE: &[Rule] = &[
     },
 ];
 
-const METRICS: &[Rule] = &[
+/// Whoever is bound to it may read the metrics.
+pub(super) const METRICS_READER: &str = "opentelemetry-operator-metrics-reader";
+
+pub(super) const METRICS: &[Rule] = &[
     Rule {
         why: "who asks for metrics",
         groups: &["authentication.k8s.io"],
@@ -235,11 +238,20 @@ const METRICS: &[Rule] = &[
     },
 ];
 
-fn rules(rules: &[Rule]) -> Vec<Value> {
+/// What names in the table stand for in this installation.
+fn named(name: &str, options: &Options) -> String {
+    match name {
+        MUTATING => options.names.mutating.clone(),
+        VALIDATING => options.names.validating.clone(),
+        _ => name.to_owned(),
+    }
+}
+
+pub(super) fn rules(rules: &[Rule], options: &Options) -> Vec<Value> {
     let written = rules.iter().map(|rule| {
         let mut written = json!({"apiGroups": rule.groups, "resources": rule.resources, "verbs": rule.verbs});
         if !rule.names.is_empty() {
-            written["resourceNames"] = rule.names.into();
+            written["resourceNames"] = rule.names.iter().map(|name| named(name, options)).collect();
         }
         written
     });
@@ -248,20 +260,20 @@ fn rules(rules: &[Rule]) -> Vec<Value> {
 
 /// Service account, roles and bindings.
 pub(super) fn objects(options: &Options) -> Vec<Value> {
-    let role = |name: &str, table: &[Rule]| json!({"apiVersion": RBAC, "kind": "ClusterRole", "metadata": metadata(name, None), "rules": rules(table)});
-    vec![
+    let role = |name: &str, table: &[Rule]| json!({"apiVersion": RBAC, "kind": "ClusterRole", "metadata": metadata(name, None), "rules": rules(table, options)});
+    let mut objects = vec![
         json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata(SERVICE_ACCOUNT, Some(options))}),
         json!({
             "apiVersion": RBAC,
             "kind": "Role",
             "metadata": metadata("opentelemetry-operator-manager-role", Some(options)),
-            "rules": rules(OWN_NAMESPACE),
+            "rules": rules(OWN_NAMESPACE, options),
         }),
         role("opentelemetry-operator-manager-role", CLUSTER),
         json!({
             "apiVersion": RBAC,
             "kind": "ClusterRole",
-            "metadata": metadata("opentelemetry-operator-metrics-reader", None),
+            "metadata": metadata(METRICS_READER, None),
             "rules": [{"nonResourceURLs": ["/metrics"], "verbs": ["get"]}],
         }),
         role("opentelemetry-operator-proxy-role", METRICS),
@@ -286,8 +298,21 @@ pub(super) fn objects(options: &Options) -> Vec<Value> {
             "opentelemetry-operator-proxy-role",
             options,
         ),
-    ]
+    ];
+    if options.create_rbac_permissions {
+        objects.push(role(GRANT_ROLE, grant::RULES));
+        objects.push(binding(
+            "ClusterRoleBinding",
+            "ClusterRole",
+            "opentelemetry-operator-grant-rolebinding",
+            GRANT_ROLE,
+            options,
+        ));
+    }
+    objects
 }
+
+const GRANT_ROLE: &str = "opentelemetry-operator-grant-role";
 
 const RBAC: &str = "rbac.authorization.k8s.io/v1";
 

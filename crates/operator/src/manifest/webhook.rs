@@ -3,13 +3,16 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
-use super::{Options, WEBHOOK_SERVICE, metadata};
+use super::{Options, metadata};
 use crate::webhook::{DEFAULT_PATH, VALIDATE_PATH, collector, pod};
 
 /// Name of the MutatingWebhookConfiguration.
 pub const MUTATING: &str = "opentelemetry-operator-mutating-webhook-configuration";
 /// Name of the ValidatingWebhookConfiguration.
 pub const VALIDATING: &str = "opentelemetry-operator-validating-webhook-configuration";
+
+/// Name of the entry for the pods of all namespaces but the excluded ones.
+pub(super) const PODS: &str = "mpod.kb.io";
 
 /// With `enabled`, this label on kube-system or on the operator's namespace lets their pods be instrumented.
 pub const OPT_IN_LABEL: &str = "instrumentation.opentelemetry.io/webhook";
@@ -56,15 +59,15 @@ pub fn objects(options: &Options) -> Vec<Value> {
     };
     let collector_written = collectors(&["CREATE", "UPDATE"]);
     let collector_deleted = collectors(&["DELETE"]);
-    vec![
+    let mut configurations = vec![
         json!({
             "apiVersion": "admissionregistration.k8s.io/v1",
             "kind": "MutatingWebhookConfiguration",
-            "metadata": metadata(MUTATING, None),
+            "metadata": metadata(&options.names.mutating, None),
             "webhooks": [
                 webhook(options, "minstrumentation.kb.io", DEFAULT_PATH, "Fail", &written),
                 webhook(options, "mopentelemetrycollectorbeta.kb.io", collector::DEFAULT_PATH, "Fail", &collector_written),
-                pods("mpod.kb.io", &everywhere_else),
+                pods(PODS, &everywhere_else),
                 // A selector cannot say "or", so the excluded namespaces that want it have an entry of their own.
                 pods("mpodoptedin.kb.io", &opted_in),
             ],
@@ -72,7 +75,7 @@ pub fn objects(options: &Options) -> Vec<Value> {
         json!({
             "apiVersion": "admissionregistration.k8s.io/v1",
             "kind": "ValidatingWebhookConfiguration",
-            "metadata": metadata(VALIDATING, None),
+            "metadata": metadata(&options.names.validating, None),
             "webhooks": [
                 webhook(options, "vinstrumentationcreateupdate.kb.io", VALIDATE_PATH, "Fail", &written),
                 webhook(options, "vinstrumentationdelete.kb.io", VALIDATE_PATH, "Ignore", &deleted),
@@ -92,14 +95,20 @@ pub fn objects(options: &Options) -> Vec<Value> {
                 ),
             ],
         }),
-    ]
+    ];
+    for configuration in &mut configurations {
+        super::cert_manager::annotate(configuration, options);
+    }
+    configurations
 }
 
 /// Where the API server finds a path of ours.
 pub(super) fn client_config(options: &Options, path: &str) -> Value {
     let mut client = match &options.webhook_url {
         Some(url) => json!({"url": format!("{url}{path}")}),
-        None => json!({"service": {"name": WEBHOOK_SERVICE, "namespace": options.namespace, "path": path}}),
+        None => {
+            json!({"service": {"name": options.names.webhook_service, "namespace": options.namespace, "path": path}})
+        }
     };
     if let Some(ca) = &options.ca {
         client["caBundle"] = STANDARD.encode(ca).into();

@@ -20,7 +20,7 @@ use api::Language;
 use clap::ArgMatches;
 use serde_json::Value;
 
-use crate::{leader, log, tls::TlsSettings};
+use crate::{leader, log, manifest, tls::TlsSettings};
 use values::{Invalid, Values};
 
 /// What the process is there for.
@@ -49,6 +49,8 @@ pub struct Process {
     pub kubeconfig: Option<PathBuf>,
     /// `--webhook-url`, without a slash at its end.
     pub webhook_url: Option<String>,
+    /// `--webhook-service` and the names of the webhook configurations.
+    pub names: manifest::Names,
     /// `--install`.
     pub install: bool,
     /// `--state-dir`.
@@ -182,6 +184,11 @@ impl Process {
             images: images(&values),
             kubeconfig: path("kubeconfig"),
             webhook_url: webhook_url(&values)?,
+            names: manifest::Names {
+                webhook_service: values.text("webhook-service"),
+                mutating: values.text("mutating-webhook-configuration"),
+                validating: values.text("validating-webhook-configuration"),
+            },
             install: values.boolean("install")?,
             state_dir: path("state-dir").unwrap_or_else(default_state_dir),
             webhook_port,
