@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Name of the container.
-pub const NAME: &str = "otc-container";
+pub const NAME: &str = api::collector::sidecar::CONTAINER;
 
 /// The flag that names the configuration.
 const CONFIG_FLAG: &str = "config";

@@ -42,5 +42,5 @@ mod workload;
 pub use build::{BuildError, Built, Given, Warning, build};
 pub use child::{Child, Scope};
 pub use settings::{Available, Namespace, Settings};
-pub use sidecar::{Sidecar, sidecar};
+pub use sidecar::sidecar;
 pub use takeover::{ExistingWorkload, Pods};

@@ -8,11 +8,8 @@ use crate::{
     language::{AGENT_INIT_CONTAINERS, GO_SIDECAR},
     pod::{Container, Pod},
     resource::{NODE_NAME, POD_NAME, RESOURCE_ATTRIBUTES},
-    verdict_annotation,
+    sidecar, verdict_annotation,
 };
-
-/// Collector sidecar of ours; it carries the node's name without being an application.
-const COLLECTOR_SIDECAR: &str = "otc-container";
 
 /// What shows that the pod was injected before; none when it was not.
 pub(crate) fn evidence(pod: &Pod<'_>) -> Option<String> {
@@ -23,7 +20,8 @@ pub(crate) fn evidence(pod: &Pod<'_>) -> Option<String> {
     if pod.spec.containers.iter().any(|c| c.name == GO_SIDECAR) {
         return Some(format!("it has the container {GO_SIDECAR}"));
     }
-    let applications = pod.spec.containers.iter().chain(init).filter(|c| c.name != COLLECTOR_SIDECAR);
+    // A collector carries the node's name without being an application.
+    let applications = pod.spec.containers.iter().chain(init).filter(|c| c.name != sidecar::CONTAINER);
     if let Some(container) = applications.clone().find(|c| has_field(c, NODE_NAME, "spec.nodeName")) {
         return Some(format!("container {} has {NODE_NAME} from spec.nodeName", container.name));
     }

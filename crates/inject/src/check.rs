@@ -13,22 +13,38 @@ use crate::{
     claim,
     draft::{Container, Draft},
     env::Entry,
+    language::WEB_SERVER_CLONE,
     pod::Pod,
     syntax,
     verdict::{Decline, Reason},
     volume,
 };
 
-/// Why the API server would refuse this pod; `instrumentation` is named in the message.
-pub(crate) fn check(pod: &Pod<'_>, draft: &Draft, instrumentation: &str) -> Result<(), Decline> {
+/// Whose doing it would be if the API server refused the pod.
+#[derive(Clone, Debug)]
+pub(crate) struct Cause {
+    /// The reason of the verdict.
+    pub reason: Reason,
+    /// The object to correct, for example `Instrumentation shop/inst`.
+    pub object: String,
+    /// What is added to the pod, for example `the agent's container`.
+    pub container: String,
+    /// The field of the object with the resources of what is added.
+    pub resources: String,
+}
+
+impl Cause {
+    /// The verdict on a problem that the API server would have with the pod.
+    pub(crate) fn refused(&self, problem: &str) -> Decline {
+        let message = format!("the API server would refuse the pod: {problem}");
+        Decline::new(self.reason, message, format!("correct {}", self.object))
+    }
+}
+
+/// Why the API server would refuse this pod.
+pub(crate) fn check(pod: &Pod<'_>, draft: &Draft, cause: &Cause) -> Result<(), Decline> {
     names(draft)?;
-    let invalid = |problem: String| {
-        Decline::new(
-            Reason::InvalidInstrumentation,
-            format!("the API server would refuse the pod: {problem}"),
-            format!("correct Instrumentation {instrumentation}"),
-        )
-    };
+    let invalid = |problem: String| cause.refused(&problem);
     for container in draft.init_containers.iter().chain(&draft.containers) {
         let in_container = |problem: String| invalid(format!("container {}: {problem}", container.name));
         mounts(pod, container)?;
@@ -36,6 +52,7 @@ pub(crate) fn check(pod: &Pod<'_>, draft: &Draft, instrumentation: &str) -> Resu
             env(entry).map_err(in_container)?;
         }
         if container.origin.is_none() {
+            image(container, cause)?;
             made(pod, container).map_err(in_container)?;
         }
     }
@@ -176,11 +193,27 @@ fn divisor_fits(resource: &str, divisor: &Value) -> bool {
     matches!(text.as_str(), "" | "0" | "1") || units.contains(&text.as_str())
 }
 
+/// A container needs an image; that of a web server's clone is the application's.
+fn image(container: &Container, cause: &Cause) -> Result<(), Decline> {
+    if !container.image.is_empty() {
+        return Ok(());
+    }
+    if container.name == WEB_SERVER_CLONE {
+        return Err(Decline::new(
+            Reason::UnsupportedPod,
+            format!("the web server's container has no image, which container {} needs", container.name),
+            "give the pod's container an image",
+        ));
+    }
+    let mut decline = cause.refused(&format!("container {}: it has no image", container.name));
+    if cause.reason == Reason::InvalidInstrumentation {
+        decline.fix += ": name an image, or apply it again, and the operator's defaulting webhook fills it in";
+    }
+    Err(decline)
+}
+
 /// A container that injection made.
 fn made(pod: &Pod<'_>, container: &Container) -> Result<(), String> {
-    if container.image.is_empty() {
-        return Err("it has no image; the operator's defaulting webhook fills it in when the Instrumentation is applied".to_owned());
-    }
     if container.image.trim() != container.image {
         return Err(format!("image {:?} begins or ends with a blank", container.image));
     }

@@ -2,6 +2,8 @@
 
 use api::{Instrumentation, Language, Settings, instrumentation::InstrumentationSpec};
 
+use serde_json::Value;
+
 use crate::{facts::Facts, pod::Pod};
 
 /// One language's injection into one pod.
@@ -18,6 +20,8 @@ pub(crate) struct Context<'a> {
     pub instrumentation: &'a Instrumentation,
     /// The language.
     pub language: Language,
+    /// Resources of the containers that came into the pod with the sidecar.
+    pub beside: &'a [Value],
     /// Whether another language of this pod that cannot speak gRPC may share a container with this one.
     pub shares_with_http_only: bool,
 }

@@ -1,6 +1,6 @@
 //! The pod while injection works on it: the user's parts by reference, ours by value.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::{collections::BTreeMap, rc::Rc, sync::Arc};
 
 use serde_json::{Map, Value, json};
 
@@ -21,6 +21,8 @@ pub(crate) struct Draft {
     pub volumes: Vec<Volume>,
     /// `spec.shareProcessNamespace`.
     pub share_process_namespace: Option<bool>,
+    /// Labels of the pod that are set.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// A container of the user's, or one of ours.
@@ -145,6 +147,31 @@ impl Container {
         }
     }
 
+    /// A container as the API has it, which becomes ours.
+    pub(crate) fn from_value(value: &Value) -> Container {
+        let mut fields = value.as_object().cloned().unwrap_or_default();
+        let mut take = |field: &str| fields.remove(field).filter(|v| !v.is_null()).unwrap_or_default();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let (name, image) = (text(&take("name")), text(&take("image")));
+        let (env, mounts) = (take("env"), take("volumeMounts"));
+        let security_context = Some(take("securityContext")).filter(|c| !c.is_null());
+        let entries = env.as_array().into_iter().flatten().map(|entry| Entry {
+            origin: None,
+            name: text(&entry["name"]),
+            value: entry["value"].as_str().map(str::to_owned),
+            source: Some(&entry["valueFrom"]).filter(|s| !s.is_null()).cloned().map(Arc::new),
+            changed: false,
+        });
+        let mounts = mounts.as_array().into_iter().flatten().map(|mount| Mount {
+            origin: None,
+            volume: text(&mount["name"]),
+            path: text(&mount["mountPath"]),
+            value: mount.clone(),
+        });
+        let (env, mounts) = (Environment::new(entries.collect(), BTreeMap::new()), mounts.collect());
+        Container { origin: None, name, image, env, mounts, security_context, fields }
+    }
+
     /// Whether we made this container.
     pub(crate) fn is_ours(&self) -> bool {
         self.origin.is_none()
@@ -199,6 +226,7 @@ impl Draft {
                 .map(|(i, v)| Volume { origin: Some(i), name: v.name.clone(), value: Value::Null })
                 .collect(),
             share_process_namespace: pod.spec.share_process_namespace,
+            labels: BTreeMap::new(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use api::{Instrumentation, Settings, instrumentation::Tls};
+use api::{Instrumentation, Settings, collector::sidecar::Collector, instrumentation::Tls};
 
 use crate::{
     limit_range::LimitRange,
@@ -41,6 +41,10 @@ pub struct Facts {
     pub env_from: BTreeMap<String, BTreeSet<String>>,
     /// The LimitRanges of the pod's namespace.
     pub limit_ranges: Vec<LimitRange>,
+    /// The collectors of [`Needs::collector_namespace`].
+    pub collectors: Vec<Arc<Collector>>,
+    /// Whether the cluster knows init containers that stay, which Kubernetes 1.29 brought.
+    pub native_sidecars: bool,
 }
 
 /// The Instrumentations that may be chosen.
@@ -85,6 +89,8 @@ pub struct Needs {
     pub config_maps: BTreeSet<String>,
     /// ConfigMaps named in `envFrom` of the pod's containers, whose keys matter.
     pub env_from: BTreeSet<String>,
+    /// The namespace whose collectors may become the sidecar.
+    pub collector_namespace: Option<String>,
 }
 
 /// Finds out what must be looked up. Instrumentations come from memory, so they are given already.
@@ -101,7 +107,10 @@ pub fn needs(pod: &Pod<'_>, request: &Request, candidates: &Candidates, settings
             needs.config_maps.extend((!config_map_name.is_empty()).then(|| config_map_name.clone()));
         }
     }
-    if request.languages.iter().all(|l| matches!(l.asked, Asked::Nothing)) {
+    needs.collector_namespace = request.collector_namespace().map(str::to_owned);
+    if needs.collector_namespace.is_none()
+        && request.languages.iter().all(|l| matches!(l.asked, Asked::Nothing))
+    {
         return needs;
     }
     for owner in &pod.metadata.owner_references {

@@ -109,11 +109,12 @@ fn fit_sum(context: &Context<'_>, wanted: &mut ResourceRequirements) {
     let asked = wanted.limits.iter().chain(&wanted.requests).flatten().map(|(resource, _)| resource.clone());
     for resource in asked.collect::<BTreeSet<_>>() {
         let Some(most) = amount(pod_level, &resource) else { continue };
-        let users = context.pod.all_containers().filter_map(|c| amount(c.resources.as_ref()?, &resource));
+        let users = context.pod.all_containers().filter_map(|c| c.resources.as_ref());
+        let others = users.chain(context.beside).filter_map(|r| amount(r, &resource));
         let given = [&wanted.requests, &wanted.limits].into_iter().flatten().find_map(|l| l.get(&resource));
         let own = given.and_then(quantity::nanos).unwrap_or_default();
         let least = limit_range::least(&context.facts.limit_ranges, &resource);
-        if users.sum::<i128>() + own > most {
+        if others.sum::<i128>() + own > most {
             wanted.requests.get_or_insert_default().insert(resource, least);
         }
     }

@@ -1,9 +1,9 @@
 //! Draft → JSON patch: only what changed, each operation against the user's own lists.
 
-use std::rc::Rc;
+use std::{collections::BTreeMap, rc::Rc};
 
 use json_patch::{AddOperation, MoveOperation, PatchOperation, RemoveOperation, jsonptr::PointerBuf};
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     draft::{Container, Draft, Mount, Volume},
@@ -14,17 +14,8 @@ use crate::{
 /// The operations that turn the pod into the draft, and set an annotation.
 pub(crate) fn patch(pod: &Pod<'_>, draft: Draft, annotation: Option<(&str, &str)>) -> Vec<PatchOperation> {
     let mut patch = Patch(Vec::new());
-    if let Some((key, value)) = annotation
-        && pod.metadata.annotations.get(key).map(String::as_str) != Some(value)
-    {
-        if !pod.has_metadata {
-            patch.add("/metadata".to_owned(), json!({"annotations": {key: value}}));
-        } else if !pod.metadata.annotations.present {
-            patch.add("/metadata/annotations".to_owned(), json!({ key: value }));
-        } else {
-            patch.add(format!("/metadata/annotations/{}", escape(key)), Value::String(value.to_owned()));
-        }
-    }
+    let annotations = annotation.map(|(key, value)| (key.to_owned(), value.to_owned())).into_iter().collect();
+    patch.metadata(pod, &annotations, &draft.labels);
     patch.containers("/spec/containers", draft.containers, Some(&pod.spec.containers));
     patch.containers("/spec/initContainers", draft.init_containers, pod.spec.init_containers.as_deref());
     patch.list("/spec/volumes", draft.volumes, pod.spec.volumes.as_ref().map(Vec::len));
@@ -37,6 +28,8 @@ pub(crate) fn patch(pod: &Pod<'_>, draft: Draft, annotation: Option<(&str, &str)
 }
 
 struct Patch(Vec<PatchOperation>);
+
+type TextMap = BTreeMap<String, String>;
 
 /// An item of a list that the user may have begun.
 trait Item {
@@ -83,6 +76,34 @@ impl Item for Rc<Container> {
 impl Patch {
     fn add(&mut self, path: String, value: Value) {
         self.0.push(PatchOperation::Add(AddOperation { path: pointer(path), value }));
+    }
+
+    /// Annotations and labels of the pod that are to be set.
+    fn metadata(&mut self, pod: &Pod<'_>, annotations: &TextMap, labels: &TextMap) {
+        let mut metadata = Map::new();
+        let fields = [
+            ("annotations", annotations, &pod.metadata.annotations),
+            ("labels", labels, &pod.metadata.labels),
+        ];
+        for (field, wanted, there) in fields {
+            let news = wanted.iter().filter(|(key, value)| there.get(*key) != Some(value));
+            let news: Map<String, Value> = news.map(|(k, v)| (k.clone(), Value::from(v.as_str()))).collect();
+            if news.is_empty() {
+                continue;
+            }
+            if !pod.has_metadata {
+                metadata.insert(field.to_owned(), Value::Object(news));
+            } else if !there.present {
+                self.add(format!("/metadata/{field}"), Value::Object(news));
+            } else {
+                for (key, value) in news {
+                    self.add(format!("/metadata/{field}/{}", escape(&key)), value);
+                }
+            }
+        }
+        if !metadata.is_empty() {
+            self.add("/metadata".to_owned(), Value::Object(metadata));
+        }
     }
 
     /// First the inside of the user's containers, at the indexes that the user knows; then containers of ours.

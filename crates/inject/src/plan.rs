@@ -6,7 +6,8 @@ use api::{Instrumentation, Language, Settings, annotation};
 use json_patch::PatchOperation;
 
 use crate::{
-    already, check,
+    already,
+    check::{self, Cause},
     context::Context,
     draft::{Draft, Place},
     exporter,
@@ -15,6 +16,7 @@ use crate::{
     pod::Pod,
     pod_security,
     request::{LanguageRequest, Request, choose},
+    sidecar,
     targets::{self, Names},
     total,
     verdict::{About, Decline, Reason, Source, Verdict},
@@ -24,7 +26,7 @@ use crate::{
 /// What to do with a pod.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Decision {
-    /// One verdict for each requested language and container, in the order of injection.
+    /// That of the sidecar, then one verdict for each requested language and container, in the order of injection.
     pub verdicts: Vec<Verdict>,
     /// RFC 6902 operations over the raw pod; only what changes. Empty: leave the pod alone.
     pub patch: Vec<PatchOperation>,
@@ -39,25 +41,41 @@ struct Candidate<'a> {
 }
 
 /// Decides about a pod. Never fails: whatever is wrong becomes a verdict, and the pod stays as it was.
+///
+/// The sidecar comes first, as in the reference, so that its container is there when languages choose theirs; whether it can be
+/// had makes no difference to them.
 pub fn plan(pod: &Pod<'_>, request: &Request, facts: &Facts, settings: &Settings) -> Decision {
-    if let Some(evidence) = already::evidence(pod) {
-        let message = format!("the pod was injected before: {evidence}");
-        return Decision {
-            verdicts: declined(request, &Decline::new(Reason::AlreadyInjected, message, "")),
-            patch: Vec::new(),
-        };
-    }
-    let mut decision = Decision::default();
     let mut draft = Draft::new(pod, facts);
-    match unfit(pod) {
-        Some(decline) => decision.verdicts = declined(request, &decline),
-        None => inject(pod, request, facts, settings, &mut draft, &mut decision.verdicts),
+    let mut verdicts = match unfit(pod) {
+        Some(decline) => sidecar::declined(request, &draft, &decline),
+        None => sidecar::decide(pod, request, facts, &mut draft),
     }
-    decision.verdicts.extend(unknown_languages(request));
-    let annotation = settings.verdict_annotation.then(|| verdict_annotation::render(&decision.verdicts));
+    .into_iter()
+    .collect::<Vec<_>>();
+    let of_sidecar = verdicts.len();
+    match (already::evidence(pod), unfit(pod).or_else(|| unfit_for_agents(pod))) {
+        (Some(evidence), _) => {
+            let message = format!("the pod was injected before: {evidence}");
+            verdicts.extend(declined(request, &Decline::new(Reason::AlreadyInjected, message, "")));
+        }
+        (None, unfit) => {
+            match unfit {
+                Some(decline) => verdicts.extend(declined(request, &decline)),
+                None => inject(pod, request, facts, settings, &mut draft, &mut verdicts),
+            }
+            verdicts.extend(unknown_languages(request));
+        }
+    }
+    if verdicts.iter().all(|v| v.reason == Reason::AlreadyInjected) {
+        return Decision { verdicts, patch: Vec::new() };
+    }
+    let existing = pod.metadata.annotations.get(annotation::VERDICT).map(String::as_str).unwrap_or_default();
+    let (sidecar, languages) = verdicts.split_at(of_sidecar);
+    let annotation =
+        settings.verdict_annotation.then(|| verdict_annotation::render(sidecar, languages, existing));
     let annotation = annotation.filter(|text| verdict_annotation::has_room(pod, text));
-    decision.patch = patch::patch(pod, draft, annotation.as_deref().map(|text| (annotation::VERDICT, text)));
-    decision
+    let patch = patch::patch(pod, draft, annotation.as_deref().map(|text| (annotation::VERDICT, text)));
+    Decision { verdicts, patch }
 }
 
 /// Injects the languages one after another; one that fails leaves no trace (W20).
@@ -70,6 +88,8 @@ fn inject(
     verdicts: &mut Vec<Verdict>,
 ) {
     let candidates = candidates(pod, request, facts, settings);
+    let of_sidecar = draft.init_containers.iter().chain(&draft.containers).filter(|c| c.is_ours());
+    let beside: Vec<_> = of_sidecar.filter_map(|c| c.fields.get("resources").cloned()).collect();
     for candidate in &candidates {
         let language = candidate.request.language;
         match &candidate.chosen {
@@ -83,6 +103,7 @@ fn inject(
                     settings,
                     instrumentation,
                     language,
+                    beside: &beside,
                     shares_with_http_only: shares_with_http_only(&candidates, draft, &places),
                 };
                 verdicts.extend(inject_one(&context, draft, &places));
@@ -108,11 +129,17 @@ fn inject(
 fn inject_one(context: &Context<'_>, draft: &mut Draft, places: &[Place]) -> Vec<Verdict> {
     let language = context.language;
     let source = source(context.instrumentation, language);
+    let cause = Cause {
+        reason: Reason::InvalidInstrumentation,
+        object: format!("Instrumentation {source}"),
+        container: "the agent's container".to_owned(),
+        resources: format!("the agent's {}", language.info().resources_field),
+    };
     let mut attempt = draft.clone();
     let outcomes = language::inject(context, &mut attempt, places).and_then(|outcomes| {
-        check::check(context.pod, &attempt, &source.to_string())?;
-        total::check(context, &attempt)?;
-        pod_security::check(context, &attempt)?;
+        check::check(context.pod, &attempt, &cause)?;
+        total::check(context.pod, context.facts, &attempt, &cause)?;
+        pod_security::check(context, draft, &attempt)?;
         Ok(outcomes)
     });
     let name = |place: Place| draft.at(place).name.clone();
@@ -217,7 +244,7 @@ fn certificates(instrumentation: &Instrumentation, request: &Request, facts: &Fa
     Err(Decline::new(Reason::CertificateObjectMissing, missing.join("\n"), fix))
 }
 
-/// What makes a pod unfit for every language.
+/// What makes a pod unfit for every language and the sidecar.
 fn unfit(pod: &Pod<'_>) -> Option<Decline> {
     if pod.spec.containers.is_empty() {
         return Some(Decline::new(
@@ -226,16 +253,19 @@ fn unfit(pod: &Pod<'_>) -> Option<Decline> {
             "give the pod a container",
         ));
     }
-    if pod.spec.os.as_ref().is_some_and(|os| os.name == "windows") {
-        let fix = "remove the annotation: agents exist for Linux only";
-        return Some(Decline::new(Reason::UnsupportedPod, "the pod runs on Windows (spec.os.name)", fix));
-    }
     if pod.metadata.annotations.contains_key("kubernetes.io/config.mirror") {
         let fix =
             "instrument it in the kubelet's manifest; a change of the mirror does not reach the containers";
         return Some(Decline::new(Reason::UnsupportedPod, "the pod mirrors a static pod of a node", fix));
     }
     None
+}
+
+/// What makes a pod unfit for every language. A collector may well run there.
+fn unfit_for_agents(pod: &Pod<'_>) -> Option<Decline> {
+    let windows = pod.spec.os.as_ref().is_some_and(|os| os.name == "windows");
+    let fix = "remove the annotation: agents exist for Linux only";
+    windows.then(|| Decline::new(Reason::UnsupportedPod, "the pod runs on Windows (spec.os.name)", fix))
 }
 
 fn disabled(language: Language) -> Decline {

@@ -52,38 +52,38 @@ pub struct Metadata {
     #[serde(deserialize_with = "null_is_default")]
     pub uid: String,
     /// Labels.
-    #[serde(deserialize_with = "null_is_default")]
-    pub labels: BTreeMap<String, String>,
+    #[serde(deserialize_with = "present_map")]
+    pub labels: Texts,
     /// Annotations.
     #[serde(deserialize_with = "present_map")]
-    pub annotations: Annotations,
+    pub annotations: Texts,
     /// Owners.
     #[serde(deserialize_with = "null_is_default")]
     pub owner_references: Vec<OwnerReference>,
 }
 
-/// Annotations, and whether the field was there at all (a patch must create it otherwise).
+/// Labels or annotations, and whether the field was there at all (a patch must create it otherwise).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Annotations {
+pub struct Texts {
     /// Whether the object has the field and it is not `null`.
     pub present: bool,
     map: BTreeMap<String, String>,
 }
 
-impl std::ops::Deref for Annotations {
+impl std::ops::Deref for Texts {
     type Target = BTreeMap<String, String>;
     fn deref(&self) -> &BTreeMap<String, String> {
         &self.map
     }
 }
 
-impl From<BTreeMap<String, String>> for Annotations {
-    fn from(map: BTreeMap<String, String>) -> Annotations {
-        Annotations { present: true, map }
+impl From<BTreeMap<String, String>> for Texts {
+    fn from(map: BTreeMap<String, String>) -> Texts {
+        Texts { present: true, map }
     }
 }
 
-impl<'a> IntoIterator for &'a Annotations {
+impl<'a> IntoIterator for &'a Texts {
     type Item = (&'a String, &'a String);
     type IntoIter = std::collections::btree_map::Iter<'a, String, String>;
     fn into_iter(self) -> Self::IntoIter {
@@ -278,7 +278,7 @@ where
     Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
 }
 
-fn present_map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Annotations, D::Error> {
+fn present_map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Texts, D::Error> {
     let map = Option::<BTreeMap<String, String>>::deserialize(deserializer)?;
-    Ok(Annotations { present: map.is_some(), map: map.unwrap_or_default() })
+    Ok(Texts { present: map.is_some(), map: map.unwrap_or_default() })
 }

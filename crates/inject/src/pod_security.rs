@@ -1,10 +1,13 @@
 //! Pod Security levels that a Namespace enforces, <https://kubernetes.io/docs/concepts/security/pod-security-standards/>.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
+    check::Cause,
     context::Context,
-    draft::Draft,
+    draft::{Draft, Volume},
+    facts::Facts,
+    pod::Pod,
     verdict::{Decline, Reason},
 };
 
@@ -29,22 +32,27 @@ const BASELINE_CAPABILITIES: [&str; 14] = [
     "NET_RAW",
 ];
 
+/// Sources of volumes that the restricted level lets a pod have.
+const RESTRICTED_VOLUMES: [&str; 9] = [
+    "configMap",
+    "csi",
+    "downwardAPI",
+    "emptyDir",
+    "ephemeral",
+    "image",
+    "persistentVolumeClaim",
+    "projected",
+    "secret",
+];
+
 /// Types of SELinux that the baseline level lets a container have.
 const SELINUX_TYPES: [&str; 4] = ["container_t", "container_init_t", "container_kvm_t", "container_engine_t"];
 
 /// Declines what the namespace's level would refuse. A container that inherits its target's security context is as good as
-/// the target, so only containers of ours that have one of their own are looked at.
-pub(crate) fn check(context: &Context<'_>, draft: &Draft) -> Result<(), Decline> {
-    let Some(level) = context
-        .facts
-        .namespace
-        .labels
-        .get(ENFORCE_LABEL)
-        .filter(|l| matches!(l.as_str(), "baseline" | "restricted"))
-    else {
-        return Ok(());
-    };
-    if draft.volumes.iter().any(|v| v.origin.is_none() && v.value.get("hostPath").is_some()) {
+/// the target, so only containers of ours that have one of their own are looked at. `before`: the draft without this language.
+pub(crate) fn check(context: &Context<'_>, before: &Draft, draft: &Draft) -> Result<(), Decline> {
+    let Some(level) = level(context.facts) else { return Ok(()) };
+    if new_volumes(before, draft).any(|v| v.value.get("hostPath").is_some()) {
         return Err(Decline::new(
             Reason::PodSecurity,
             format!(
@@ -55,10 +63,10 @@ pub(crate) fn check(context: &Context<'_>, draft: &Draft) -> Result<(), Decline>
         ));
     }
     let given = context.spec().init_container_security_context.as_ref().filter(|c| !c.is_null());
-    let Some(given) = given.filter(|_| draft.init_containers.iter().any(|c| c.is_ours())) else {
+    let Some(given) = given.filter(|_| draft.init_containers.len() > before.init_containers.len()) else {
         return Ok(());
     };
-    match violation(context, level, given) {
+    match violation(context.pod, level, given) {
         None => Ok(()),
         Some(problem) => Err(Decline::new(
             Reason::PodSecurity,
@@ -71,7 +79,54 @@ pub(crate) fn check(context: &Context<'_>, draft: &Draft) -> Result<(), Decline>
     }
 }
 
-fn violation(context: &Context<'_>, level: &str, given: &Value) -> Option<String> {
+/// Declines a sidecar that the namespace's level would refuse. `before`: the draft without it.
+pub(crate) fn check_sidecar(
+    pod: &Pod<'_>,
+    facts: &Facts,
+    before: &Draft,
+    draft: &Draft,
+    cause: &Cause,
+) -> Result<(), Decline> {
+    let Some(level) = level(facts) else { return Ok(()) };
+    let refused = |problem: String, fix: &str| {
+        let namespace = &facts.namespace.name;
+        let message = format!("namespace {namespace} enforces the Pod Security level {level}, which refuses {problem}");
+        Decline::new(Reason::PodSecurity, message, format!("{fix} in {}", cause.object))
+    };
+    for volume in new_volumes(before, draft) {
+        let source = volume.value.as_object().and_then(|v| v.keys().find(|key| *key != "name"));
+        let source = source.map(String::as_str).unwrap_or_default();
+        if source == "hostPath" || level == "restricted" && !RESTRICTED_VOLUMES.contains(&source) {
+            return Err(refused(format!("volume {} ({source})", volume.name), "remove the volume"));
+        }
+    }
+    let added = draft.containers.iter().chain(&draft.init_containers);
+    for container in added.filter(|c| before.find(&c.name).is_none()) {
+        let given = container.security_context.clone().unwrap_or_else(|| Value::Object(Map::new()));
+        if let Some(problem) = violation(pod, level, &given) {
+            let problem = format!("container {}: {problem}", container.name);
+            return Err(refused(problem, "set securityContext"));
+        }
+        let ports = container.fields.get("ports").and_then(Value::as_array).into_iter().flatten();
+        if ports.filter_map(|p| p.get("hostPort")).any(|port| port.as_i64() != Some(0)) {
+            return Err(refused(format!("container {}: a hostPort", container.name), "remove the hostPort"));
+        }
+    }
+    Ok(())
+}
+
+/// The level that the namespace enforces, if it refuses anything.
+fn level(facts: &Facts) -> Option<&str> {
+    let level = facts.namespace.labels.get(ENFORCE_LABEL).map(String::as_str);
+    level.filter(|level| matches!(*level, "baseline" | "restricted"))
+}
+
+/// Volumes of the draft that are not in the one before.
+fn new_volumes<'a>(before: &'a Draft, draft: &'a Draft) -> impl Iterator<Item = &'a Volume> {
+    draft.volumes.iter().filter(|v| !before.volumes.iter().any(|b| b.name == v.name))
+}
+
+fn violation(pod: &Pod<'_>, level: &str, given: &Value) -> Option<String> {
     let added: Vec<&str> = strings(given.pointer("/capabilities/add"));
     if given.get("privileged") == Some(&Value::Bool(true)) {
         return Some("privileged".to_owned());
@@ -80,7 +135,7 @@ fn violation(context: &Context<'_>, level: &str, given: &Value) -> Option<String
     if let Some(capability) = added.iter().find(|c| !allowed.contains(c)) {
         return Some(format!("capability {capability}"));
     }
-    let pod = context.pod.spec.security_context.as_ref();
+    let pod = pod.spec.security_context.as_ref();
     let effective = |path: &str| {
         let of = |from: Option<&Value>| from.and_then(|c| c.pointer(path)).filter(|v| !v.is_null()).cloned();
         of(Some(given)).or_else(|| of(pod))

@@ -10,13 +10,15 @@ use crate::{
     verdict::{Decline, Reason},
 };
 
-/// What pod and Namespace ask for. There is at least one language or unknown key in it.
+/// What pod and Namespace ask for. There is at least one language, the sidecar or an unknown key in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
     /// Namespace of the pod, as the API server says it.
     pub namespace: String,
     /// The requested languages, in the table's order.
     pub languages: Vec<LanguageRequest>,
+    /// The collector beside the application; none when nobody says anything about it.
+    pub sidecar: Option<SidecarRequest>,
     /// `inject-<x>` annotations whose `<x>` is no language: (key, value).
     pub unknown: Vec<(String, String)>,
 }
@@ -34,7 +36,18 @@ pub struct LanguageRequest {
     pub value: String,
 }
 
-/// Which Instrumentation a value asks for (spec 3.2).
+/// What is said about a sidecar (collector.md 16.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SidecarRequest {
+    /// Which collector; [`Asked::Nothing`] (`false`) wants one that is there taken out.
+    pub asked: Asked,
+    /// Whether the effective value stands on the Namespace rather than on the pod.
+    pub from_namespace: bool,
+    /// The effective value, as written.
+    pub value: String,
+}
+
+/// Which Instrumentation, or which collector, a value asks for (spec 3.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asked {
     /// None: the value is empty or `false`.
@@ -96,6 +109,11 @@ impl Request {
                 });
             }
         }
+        let (value, from_namespace) = effective(pod, namespace, annotation::SIDECAR_INJECT);
+        if !value.is_empty() {
+            let asked = Asked::parse(value, &namespace.name);
+            request.sidecar = Some(SidecarRequest { asked, from_namespace, value: value.to_owned() });
+        }
         for (key, value) in &pod.annotations {
             let Some(id) = key.strip_prefix(annotation::INJECT_PREFIX) else { continue };
             let known = Language::from_id(id).is_some() || key == Language::Nginx.info().container_names;
@@ -103,7 +121,18 @@ impl Request {
                 request.unknown.push((key.clone(), value.clone()));
             }
         }
-        (!request.languages.is_empty() || !request.unknown.is_empty()).then_some(request)
+        let asks =
+            !request.languages.is_empty() || request.sidecar.is_some() || !request.unknown.is_empty();
+        asks.then_some(request)
+    }
+
+    /// The namespace whose collectors may become the sidecar; none when none is wanted.
+    pub fn collector_namespace(&self) -> Option<&str> {
+        match &self.sidecar.as_ref()?.asked {
+            Asked::Named { namespace, .. } => Some(namespace),
+            Asked::TheOnlyOne => Some(&self.namespace),
+            Asked::Nothing => None,
+        }
     }
 
     /// Namespaces whose Instrumentations may be chosen.

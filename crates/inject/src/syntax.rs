@@ -29,6 +29,11 @@ fn part(text: &str) -> bool {
         && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b))
 }
 
+/// The name of a container or a volume.
+pub(crate) fn dns_label(text: &str) -> bool {
+    text.len() <= 63 && !text.contains('.') && dns_subdomain(text)
+}
+
 /// The name of most objects.
 pub(crate) fn dns_subdomain(text: &str) -> bool {
     let edge = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());

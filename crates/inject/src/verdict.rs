@@ -182,6 +182,11 @@ impl Reason {
         }
     }
 
+    /// Whether the pod is as it was asked for.
+    pub fn is_as_asked(self) -> bool {
+        matches!(self, Reason::Injected | Reason::AlreadyInjected | Reason::SidecarRemoved)
+    }
+
     /// Whether the reference operator answers such a request with `status.code` 500 (spec 2.3).
     pub fn is_request_error(self) -> bool {
         matches!(
@@ -326,7 +331,7 @@ impl Verdict {
 
     /// Whether a user should hear of it.
     pub fn is_news(&self) -> bool {
-        !matches!(self.reason, Reason::Injected | Reason::AlreadyInjected | Reason::SidecarRemoved)
+        !self.reason.is_as_asked()
     }
 
     /// Message and fix in one text: `<message>; <fix>`.

@@ -1,14 +1,16 @@
 //! The verdict as the pod carries it, in one annotation.
 //!
 //! Entries separated by `;`, each `<language>[/<container>]=<reason>[(<namespace>/<instrumentation>@<generation>[,<agent>])]`,
-//! injected ones first. Generation and version of the agent tell later whether the pod is outdated. At most [`MAX_LENGTH`] bytes; what does not fit is counted: `;+3`.
+//! injected ones first. Generation and version of the agent tell later whether the pod is outdated. `sidecar` stands for a
+//! language in the entry about the collector in a container of its own. At most [`MAX_LENGTH`] bytes; what does not fit is
+//! counted: `;+3`.
 
 use api::{Instrumentation, Language, annotation::VERDICT};
 
 use crate::{
     image,
     pod::Pod,
-    verdict::{About, Reason, Source, Verdict},
+    verdict::{About, Reason, SIDECAR, Source, Verdict},
 };
 
 /// Longest value, in bytes.
@@ -24,16 +26,25 @@ pub(crate) fn has_room(pod: &Pod<'_>, text: &str) -> bool {
     used + VERDICT.len() + text.len() <= ALL_ANNOTATIONS
 }
 
-/// Writes the verdicts.
-pub(crate) fn render(verdicts: &[Verdict]) -> String {
-    let (injected, declined): (Vec<_>, Vec<_>) = verdicts.iter().partition(|v| v.reason == Reason::Injected);
+/// Writes the verdicts. About what was injected before there is no news: the entries of the `existing` annotation stay.
+pub(crate) fn render(sidecar: &[Verdict], languages: &[Verdict], existing: &str) -> String {
+    let news = |verdicts: &[Verdict]| verdicts.iter().any(|v| v.reason != Reason::AlreadyInjected);
+    let (of_sidecar, of_languages): (Vec<_>, Vec<_>) =
+        existing.split(';').filter(|entry| entry.contains('=')).partition(|entry| is_about_sidecar(entry));
     let mut entries: Vec<String> = Vec::new();
-    for verdict in injected.into_iter().chain(declined) {
-        let entry = entry(verdict);
-        if !entries.contains(&entry) {
-            entries.push(entry);
+    for (verdicts, before) in [(sidecar, of_sidecar), (languages, of_languages)] {
+        let these: Vec<String> = match news(verdicts) {
+            true => verdicts.iter().map(entry).collect(),
+            false => before.into_iter().map(str::to_owned).collect(),
+        };
+        for entry in these {
+            if !entries.contains(&entry) {
+                entries.push(entry);
+            }
         }
     }
+    // The sort is stable.
+    entries.sort_by_key(|entry| !tells_injected(entry));
     let mut text = String::new();
     for (i, entry) in entries.iter().enumerate() {
         let left_out = format!(";+{}", entries.len() - i);
@@ -125,10 +136,24 @@ fn parse_source(text: &str) -> Option<Source> {
 
 /// Whether an annotation of ours tells of an injected language.
 pub fn has_injected(annotation: &str) -> bool {
-    annotation
-        .split(';')
-        .filter_map(|entry| entry.split_once('='))
-        .any(|(_, reason)| reason.split('(').next() == Some(Reason::Injected.code()))
+    annotation.split(';').any(|entry| tells_injected(entry) && !is_about_sidecar(entry))
+}
+
+/// The collector, namespace and name, of which an annotation of ours says that it was injected as a sidecar.
+pub fn injected_sidecar(annotation: &str) -> Option<(&str, &str)> {
+    let entry = annotation.split(';').find(|entry| tells_injected(entry) && is_about_sidecar(entry))?;
+    let (_, source) = entry.split_once('(')?;
+    source.split('@').next()?.split_once('/')
+}
+
+fn tells_injected(entry: &str) -> bool {
+    entry
+        .split_once('=')
+        .is_some_and(|(_, reason)| reason.split('(').next() == Some(Reason::Injected.code()))
+}
+
+fn is_about_sidecar(entry: &str) -> bool {
+    entry.split(['/', '=']).next() == Some(SIDECAR)
 }
 
 #[cfg(test)]
@@ -151,7 +176,7 @@ mod tests {
 
     #[test]
     fn injected_entries_come_first() {
-        let text = render(&[verdict("a", Reason::ContainerNotFound), verdict("b", Reason::Injected)]);
+        let text = render(&[], &[verdict("a", Reason::ContainerNotFound), verdict("b", Reason::Injected)], "");
         assert_eq!(text, "java/b=Injected;java/a=ContainerNotFound");
         assert!(has_injected(&text));
         assert!(!has_injected("java/Injected=NameCollision"));
@@ -170,7 +195,7 @@ mod tests {
             Verdict { about: About::Pod, container: None, ..verdict("", Reason::UnknownLanguage) },
             Verdict { container: None, ..verdict("", Reason::NoInstrumentation) },
         ];
-        let text = render(&told);
+        let text = render(&[], &told, "");
         assert_eq!(text, "java/app=Injected(shop/inst@3,2.30.0);pod=UnknownLanguage;java=NoInstrumentation");
         let read: Vec<_> = parse(&text).collect();
         assert_eq!(read.len(), 3);
@@ -206,10 +231,34 @@ mod tests {
     }
 
     #[test]
+    fn what_was_injected_before_keeps_its_entry() {
+        let sidecar = Verdict { about: About::Sidecar, ..verdict("otc-container", Reason::Injected) };
+        let java = verdict("app", Reason::AlreadyInjected);
+        let before = "java/app=Injected(shop/inst@3);java/web=ContainerNotFound";
+        assert_eq!(
+            render(std::slice::from_ref(&sidecar), &[java], before),
+            "sidecar/otc-container=Injected;java/app=Injected(shop/inst@3);java/web=ContainerNotFound"
+        );
+        let there = Verdict { reason: Reason::AlreadyInjected, ..sidecar };
+        assert_eq!(
+            render(&[there], &[verdict("app", Reason::Injected)], "sidecar/otc-container=Injected(obs/c@1)"),
+            "sidecar/otc-container=Injected(obs/c@1);java/app=Injected"
+        );
+    }
+
+    #[test]
+    fn a_sidecar_is_no_injected_language() {
+        let text = "sidecar/otc-container=Injected(obs/c@1);java=NoInstrumentation";
+        assert!(!has_injected(text));
+        assert_eq!(injected_sidecar(text), Some(("obs", "c")));
+        assert_eq!(injected_sidecar("java/app=Injected(obs/c@1)"), None);
+    }
+
+    #[test]
     fn what_does_not_fit_is_counted() {
         let many: Vec<_> =
             (0..200).map(|i| verdict(&format!("container-{i}"), Reason::ContainerNotFound)).collect();
-        let text = render(&many);
+        let text = render(&[], &many, "");
         assert!(text.len() <= MAX_LENGTH);
         let (_, rest) = text.rsplit_once(";+").unwrap();
         assert_eq!(text.matches("ContainerNotFound").count() + rest.parse::<usize>().unwrap(), 200);

@@ -7,6 +7,7 @@ pub mod config_hash;
 pub mod config_text;
 pub mod conversion;
 pub mod crd;
+pub mod sidecar;
 pub mod v1beta1;
 
 pub use config_hash::config_hash;

@@ -21,6 +21,7 @@ use crate::{
 };
 
 pub(crate) use go::SIDECAR as GO_SIDECAR;
+pub(crate) use web_server::CLONE as WEB_SERVER_CLONE;
 
 /// Init containers that only injection makes.
 pub(crate) const AGENT_INIT_CONTAINERS: [&str; 7] = [

@@ -41,6 +41,9 @@ pub(crate) struct Expect {
     init_containers: Option<Vec<Value>>,
     /// Volumes: names of the input's, or whole new ones.
     volumes: Option<Vec<Value>>,
+    /// Labels of the pod that are added.
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
     /// Other fields of the spec.
     spec: Option<Value>,
 }
@@ -125,6 +128,7 @@ impl Expect {
         all.init_containers = own.init_containers.or(all.init_containers);
         all.volumes = own.volumes.or(all.volumes);
         all.spec = own.spec.or(all.spec);
+        all.labels.extend(own.labels);
         Ok(all)
     }
 
@@ -133,6 +137,7 @@ impl Expect {
         let maps = [&self.env, &self.mounts];
         self.like.is_none()
             && self.spec.is_none()
+            && self.labels.is_empty()
             && maps.iter().all(|m| m.is_empty())
             && lists.iter().all(|l| l.is_none())
     }
@@ -186,6 +191,9 @@ impl Expect {
                 })
                 .collect::<Result<Vec<_>, _>>()?;
             spec.insert(field.to_owned(), after.into());
+        }
+        if !sections.labels.is_empty() {
+            merge(&mut pod["metadata"], &json!({ "labels": sections.labels }));
         }
         if let Some(over) = &sections.spec {
             merge(&mut pod["spec"], over);

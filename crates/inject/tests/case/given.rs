@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use api::{Instrumentation, Language, Settings, annotation};
+use api::{Instrumentation, Language, Settings, annotation, collector::sidecar::Collector};
 use inject::{Candidates, Existence, Facts, Namespace, OwnerLookup};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -48,6 +48,18 @@ pub(crate) struct InstrumentationForm {
     unreadable: Option<String>,
 }
 
+/// An OpenTelemetryCollector; its spec is merged over a small one in sidecar mode.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct CollectorForm {
+    namespace: Option<String>,
+    name: String,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+    #[serde(default)]
+    spec: Value,
+}
+
 /// Facts of the cluster. What is not named does not exist.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -64,6 +76,8 @@ pub(crate) struct FactsForm {
     /// Keys of ConfigMaps named in `envFrom`.
     #[serde(default)]
     keys: BTreeMap<String, BTreeSet<String>>,
+    /// Whether the cluster knows init containers that stay; it does when nothing is said.
+    native_sidecars: Option<bool>,
     /// Specs of the LimitRanges of the pod's namespace.
     #[serde(default)]
     limit_ranges: Vec<Value>,
@@ -181,6 +195,8 @@ impl Case {
             secrets: existence(&self.facts.secrets)?,
             config_maps: existence(&self.facts.config_maps)?,
             env_from: self.facts.keys.clone(),
+            collectors: self.collectors.iter().map(|form| Arc::new(self.collector(form))).collect(),
+            native_sidecars: self.facts.native_sidecars.unwrap_or(true),
             limit_ranges: self
                 .facts
                 .limit_ranges
@@ -190,6 +206,34 @@ impl Case {
                 })
                 .collect::<Result<_, _>>()?,
         })
+    }
+}
+
+impl Case {
+    /// A collector as the engine for collectors offers it.
+    fn collector(&self, form: &CollectorForm) -> Collector {
+        let endpoint = json!({ "endpoint": "0.0.0.0:4317" });
+        let mut spec = json!({
+            "mode": "sidecar",
+            "image": "collector:1",
+            "config": {
+                "receivers": { "otlp": { "protocols": { "grpc": endpoint } } },
+                "exporters": { "debug": {} },
+                "service": { "pipelines": { "traces": { "receivers": ["otlp"], "exporters": ["debug"] } } },
+            },
+        });
+        if !form.spec.is_null() {
+            merge(&mut spec, &form.spec);
+        }
+        for entry in spec.get_mut("env").and_then(Value::as_array_mut).into_iter().flatten() {
+            *entry = variable(entry);
+        }
+        let namespace = form.namespace.clone().unwrap_or_else(|| self.namespace_name());
+        let object = json!({
+            "metadata": { "namespace": namespace, "name": form.name, "generation": 1, "annotations": form.annotations },
+            "spec": spec,
+        });
+        collector::sidecar::offered(&object, &collector::Settings::default())
     }
 }
 

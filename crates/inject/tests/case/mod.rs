@@ -27,6 +27,9 @@ pub(crate) struct Case {
     pub(crate) instrumentation: Option<Value>,
     /// All Instrumentations, instead of the fixture's.
     pub(crate) instrumentations: Option<Vec<given::InstrumentationForm>>,
+    /// The OpenTelemetryCollectors.
+    #[serde(default)]
+    pub(crate) collectors: Vec<given::CollectorForm>,
     #[serde(default)]
     pub(crate) facts: given::FactsForm,
     /// Annotations of the pod; `instrumentation.opentelemetry.io/` is put before keys without a slash.

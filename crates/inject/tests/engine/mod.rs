@@ -72,6 +72,7 @@ fn needed(facts: &Facts, pod: &Pod<'_>, request: &Request, settings: &Settings) 
         let missing = || Existence::Missing(format!("{kind} \"{name}\" not found"));
         (name.clone(), known.get(name).cloned().unwrap_or_else(missing))
     };
+    given.collectors.retain(|c| needs.collector_namespace.as_ref() == Some(&c.namespace));
     given.secrets = needs.secrets.iter().map(|name| existence("secrets", &facts.secrets, name)).collect();
     given.config_maps =
         needs.config_maps.iter().map(|name| existence("configmaps", &facts.config_maps, name)).collect();
@@ -105,7 +106,8 @@ fn touches_only_its_own(outcome: &Outcome) -> Option<String> {
         let parts: Vec<&str> = path.split('/').skip(1).collect();
         match parts.as_slice() {
             ["metadata"] => true,
-            ["metadata", "annotations"] => true,
+            ["metadata", "annotations" | "labels"] => true,
+            ["metadata", "labels", key] => *key == annotation::SIDECAR_INJECTED.replace('/', "~1"),
             ["metadata", "annotations", key] => *key == annotation::VERDICT.replace('/', "~1"),
             ["spec", "containers" | "initContainers", _, "env" | "volumeMounts", ..] => true,
             ["spec", "containers", _] => true,
@@ -131,6 +133,10 @@ fn speaks(pod: &Value, facts: &Facts, outcome: &Outcome, settings: &Settings) ->
     let raw: Box<RawValue> = serde_json::from_str(&pod.to_string()).expect("it was JSON a moment ago");
     let typed = Pod::parse(&raw).expect("it was readable a moment ago");
     let request = Request::read(&typed.metadata, &facts.namespace).expect("it asked a moment ago");
+    let about_sidecar = |v: &inject::Verdict| matches!(v.about, inject::About::Sidecar | inject::About::Pod);
+    if request.collector_namespace().is_some() && !outcome.decision.verdicts.iter().any(about_sidecar) {
+        broken.push("no verdict for the sidecar".to_owned());
+    }
     for wanted in &request.languages {
         if !outcome
             .decision
@@ -179,7 +185,10 @@ pub const UNKNOWN: &str = "fieldOfTomorrow";
 /// Fields of a newer Kubernetes survive wherever the user put them, and change nothing about the decision.
 fn keeps_unknown_fields(pod: &Value, plain: &Outcome, facts: &Facts, settings: &Settings) -> Vec<String> {
     let mut planted = pod.clone();
-    let count = plant(&mut planted);
+    let mut count = plant(&mut planted);
+    if plain.decision.verdicts.iter().any(|v| v.reason == inject::Reason::SidecarRemoved) {
+        count -= in_sidecar(&planted);
+    }
     let mut outcome = match run(&planted, facts, settings) {
         Ok(outcome) => outcome,
         Err(error) => return vec![format!("with unknown fields: {error}")],
@@ -221,6 +230,14 @@ fn plant(pod: &mut Value) -> usize {
     }
     put(Some(pod), "pod".to_owned());
     count
+}
+
+/// How many of the planted fields are in the collector's container.
+fn in_sidecar(pod: &Value) -> usize {
+    let lists = LISTS.iter().filter_map(|list| pod["spec"][list].as_array()).flatten();
+    let mut found = Vec::new();
+    lists.filter(|c| c["name"] == inject::sidecar::CONTAINER).for_each(|c| collect(c, &mut found));
+    found.len()
 }
 
 /// How many of the planted fields are still there, each counted once.
