@@ -158,7 +158,11 @@ fn facts() -> anyhow::Result<Facts> {
 
 /// The handler of the running process, with warm caches.
 async fn handler() -> anyhow::Result<Pods> {
-    let store = Store::new(api_server::start().await?, std::collections::BTreeSet::new());
+    let store = Store::new(
+        api_server::start().await?,
+        std::collections::BTreeSet::new(),
+        collector::Settings::default(),
+    );
     store.watch(&TaskTracker::new(), true);
     let filled = testkit::wait_for("the caches to be filled", Duration::from_secs(10), async || {
         Ok(store.unfilled().is_empty().then_some(()))

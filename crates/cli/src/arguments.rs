@@ -60,7 +60,7 @@ pub(crate) fn command(name: &'static str, about: &'static str) -> Command {
 pub(crate) struct Given {
     /// Which objects, which cluster.
     pub common: Common,
-    process: Process,
+    pub process: Process,
     matches: ArgMatches,
 }
 

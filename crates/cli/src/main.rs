@@ -18,6 +18,7 @@ mod manifests;
 mod object;
 mod run;
 mod session;
+mod sidecar;
 mod source;
 mod uninject;
 mod workload;

@@ -54,7 +54,13 @@ impl Session {
     pub(crate) fn new(given: &Given, cluster: Option<crate::cluster::Cluster>) -> Result<Session, Failure> {
         let (settings, origin) = given.settings(cluster.as_ref()).or_exit(Exit::Cluster)?;
         let (files, mut problems) = source::read(&given.common.filename);
-        let (world, more) = World::read(&files, given.common.namespace.clone(), settings, cluster);
+        let (world, more) = World::read(
+            &files,
+            given.common.namespace.clone(),
+            settings,
+            given.process.collector.clone(),
+            cluster,
+        );
         problems.extend(more);
         Ok(Session { files: Rc::new(files), world, settings: origin, problems })
     }

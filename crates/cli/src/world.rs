@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Result;
-use api::{Instrumentation, Settings, instrumentation};
+use api::{Instrumentation, Settings, collector, instrumentation};
 use inject::{
     Candidates, Existence, Facts, Namespace, Needs, OwnerLookup, OwnerReference, Pod, Request,
     limit_range::LimitRange, needs,
@@ -17,6 +17,7 @@ use serde_json::Value;
 use crate::{
     cluster::{self, Cluster},
     object::{Object, objects},
+    sidecar::{self, Sidecars},
     source::{Document, File, Problem},
 };
 
@@ -30,6 +31,8 @@ pub(crate) struct World {
     pub warnings: Vec<String>,
     /// Unquoted numbers and booleans where texts belong, in Instrumentations of the files.
     pub unquoted: Vec<String>,
+    /// Collectors that pods may ask for as sidecars.
+    pub sidecars: Sidecars,
     given_namespace: Option<String>,
     folder_namespaces: BTreeMap<PathBuf, BTreeSet<String>>,
     namespaces: BTreeMap<String, Arc<Namespace>>,
@@ -46,6 +49,7 @@ impl World {
         files: &[File],
         given_namespace: Option<String>,
         settings: Settings,
+        collectors: ::collector::admission::Settings,
         cluster: Option<Cluster>,
     ) -> (World, Vec<Problem>) {
         let mut world = World {
@@ -53,6 +57,7 @@ impl World {
             cluster,
             warnings: Vec::new(),
             unquoted: Vec::new(),
+            sidecars: Sidecars::new(collectors),
             given_namespace,
             folder_namespaces: BTreeMap::new(),
             namespaces: BTreeMap::new(),
@@ -122,6 +127,12 @@ impl World {
                     problems.push(Problem::of(file, document, format!("{title}: {error}")));
                 }
                 self.instrumentations.insert(key(), read);
+            }
+            (instrumentation::GROUP, collector::KIND) => {
+                if let Err(error) = self.sidecars.add(object.value, &namespace) {
+                    let title = format!("{} {namespace}/{}", object.kind, object.name);
+                    problems.push(Problem::of(file, document, format!("{title}: {error}")));
+                }
             }
             ("", "Secret") => {
                 self.secrets.insert(key());
@@ -256,6 +267,8 @@ impl World {
             facts.env_from.extend(keys.map(|keys| (name.clone(), keys)));
         }
         facts.limit_ranges = self.limit_ranges(&request.namespace)?;
+        facts.collectors = self.sidecars.find(request, self.cluster.as_ref())?;
+        facts.native_sidecars = sidecar::native(self.cluster.as_ref())?;
         facts.namespace = namespace;
         Ok(facts)
     }

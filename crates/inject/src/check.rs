@@ -207,7 +207,8 @@ fn image(container: &Container, cause: &Cause) -> Result<(), Decline> {
     }
     let mut decline = cause.refused(&format!("container {}: it has no image", container.name));
     if cause.reason == Reason::InvalidInstrumentation {
-        decline.fix += ": name an image, or apply it again, and the operator's defaulting webhook fills it in";
+        decline.fix +=
+            ": name an image, or apply it again, and the operator's defaulting webhook fills it in";
     }
     Err(decline)
 }

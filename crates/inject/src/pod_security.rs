@@ -90,7 +90,8 @@ pub(crate) fn check_sidecar(
     let Some(level) = level(facts) else { return Ok(()) };
     let refused = |problem: String, fix: &str| {
         let namespace = &facts.namespace.name;
-        let message = format!("namespace {namespace} enforces the Pod Security level {level}, which refuses {problem}");
+        let message =
+            format!("namespace {namespace} enforces the Pod Security level {level}, which refuses {problem}");
         Decline::new(Reason::PodSecurity, message, format!("{fix} in {}", cause.object))
     };
     for volume in new_volumes(before, draft) {

@@ -121,8 +121,7 @@ impl Request {
                 request.unknown.push((key.clone(), value.clone()));
             }
         }
-        let asks =
-            !request.languages.is_empty() || request.sidecar.is_some() || !request.unknown.is_empty();
+        let asks = !request.languages.is_empty() || request.sidecar.is_some() || !request.unknown.is_empty();
         asks.then_some(request)
     }
 

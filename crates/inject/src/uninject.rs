@@ -19,6 +19,7 @@ use crate::{
     pod::Pod,
     request::{Asked, LanguageRequest, Request},
     resource::RESOURCE_ATTRIBUTES,
+    sidecar::strip,
     verdict::{Reason, Source},
     verdict_annotation, volume,
 };
@@ -63,10 +64,15 @@ pub fn uninject<E: From<serde_json::Error>>(
     let raw = serde_json::value::to_raw_value(pod)?;
     let read = Pod::parse(&raw)?;
     let verdict = read.metadata.annotations.get(annotation::VERDICT);
-    if verdict.is_none() && already::evidence(&read).is_none() {
+    let told = verdict.map(String::as_str).unwrap_or_default();
+    let sidecar = strip::is_injected(&read, told);
+    if verdict.is_none() && already::evidence(&read).is_none() && !sidecar {
         return Ok(None);
     }
-    let requested = requested(&read, namespace, verdict.map(String::as_str).unwrap_or_default());
+    let mut requested = requested(&read, namespace, told);
+    if sidecar {
+        strip::requested(&mut requested, &read, told);
+    }
     let mut stripped = pod.clone();
     let mut kept = Vec::new();
     let clone = strip(&mut stripped);
@@ -81,6 +87,9 @@ pub fn uninject<E: From<serde_json::Error>>(
     let raw = serde_json::value::to_raw_value(&bare)?;
     let read = Pod::parse(&raw)?;
     let mut facts = facts(&read, &requested)?;
+    if sidecar {
+        strip::strip(&mut stripped, &requested, &facts, &mut kept);
+    }
     let unknown = add_unknown(&mut facts, &requested);
     let decision = plan(&read, &requested, &facts, &settings);
     let mut injected = bare.clone();

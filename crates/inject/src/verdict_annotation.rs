@@ -147,9 +147,7 @@ pub fn injected_sidecar(annotation: &str) -> Option<(&str, &str)> {
 }
 
 fn tells_injected(entry: &str) -> bool {
-    entry
-        .split_once('=')
-        .is_some_and(|(_, reason)| reason.split('(').next() == Some(Reason::Injected.code()))
+    entry.split_once('=').is_some_and(|(_, reason)| reason.split('(').next() == Some(Reason::Injected.code()))
 }
 
 fn is_about_sidecar(entry: &str) -> bool {
@@ -176,7 +174,8 @@ mod tests {
 
     #[test]
     fn injected_entries_come_first() {
-        let text = render(&[], &[verdict("a", Reason::ContainerNotFound), verdict("b", Reason::Injected)], "");
+        let text =
+            render(&[], &[verdict("a", Reason::ContainerNotFound), verdict("b", Reason::Injected)], "");
         assert_eq!(text, "java/b=Injected;java/a=ContainerNotFound");
         assert!(has_injected(&text));
         assert!(!has_injected("java/Injected=NameCollision"));

@@ -13,12 +13,10 @@ use inject::Pod;
 use serde_json::value::RawValue;
 
 /// Rows of the test matrix that have no file in `cases/`, and why.
-const ELSEWHERE: &[(u16, &str)] = &[
-    (
-        21,
-        "the process reads the Namespace: a_paused_api_server_costs_no_more_than_the_deadline in crates/operator/tests/resilience.rs",
-    ),
-];
+const ELSEWHERE: &[(u16, &str)] = &[(
+    21,
+    "the process reads the Namespace: a_paused_api_server_costs_no_more_than_the_deadline in crates/operator/tests/resilience.rs",
+)];
 
 #[test]
 fn every_case_comes_out_as_written() {

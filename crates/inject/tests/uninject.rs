@@ -315,3 +315,75 @@ proptest! {
         prop_assert_eq!(uninjected(&found.pod, &facts(&[])).map(|u| u.pod).unwrap_or(found.pod.clone()), found.pod);
     }
 }
+
+/// A collector with an init container and a volume of its own, as the engine for collectors offers it.
+fn collector() -> Arc<api::collector::sidecar::Collector> {
+    let object = json!({
+        "metadata": {"namespace": "obs", "name": "agent", "generation": 2},
+        "spec": {
+            "mode": "sidecar",
+            "initContainers": [{"name": "fetch", "image": "fetch:1"}],
+            "volumes": [{"name": "queue", "emptyDir": {}}],
+            "volumeMounts": [{"name": "queue", "mountPath": "/queue"}],
+            "config": {"receivers": {"otlp": {}}, "exporters": {"debug": {}}, "service": {"pipelines": {}}},
+        },
+    });
+    Arc::new(collector::sidecar::offered(&object, &collector::Settings::default()))
+}
+
+fn with_sidecar() -> (Value, Value, Facts) {
+    let pod = json!({
+        "metadata": {"labels": {"app": "shop"}, "annotations": {
+            "sidecar.opentelemetry.io/inject": "obs/agent",
+            "instrumentation.opentelemetry.io/inject-java": "true",
+        }},
+        "spec": {
+            "containers": [{"name": "app", "image": "app:1"}],
+            "initContainers": [{"name": "setup", "image": "setup:1"}],
+            "volumes": [{"name": "data", "emptyDir": {}}],
+        },
+    });
+    let mut facts = facts(&[instrumentation(json!({"java": {"image": "java:1"}}))]);
+    facts.collectors = vec![collector()];
+    facts.native_sidecars = true;
+    let (after, _) = injected(&pod, &facts);
+    let names: Vec<_> = after["spec"]["initContainers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| c["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["setup", "fetch", "otc-container", "opentelemetry-auto-instrumentation-java"]);
+    (pod, after, facts)
+}
+
+#[test]
+fn a_sidecar_goes_with_all_that_its_collector_added() {
+    let (pod, after, facts) = with_sidecar();
+    let found = uninjected(&after, &facts).unwrap();
+    assert_eq!(comparable(found.pod), comparable(pod));
+    assert_eq!(found.kept, Vec::<String>::new());
+}
+
+#[test]
+fn of_an_unknown_collector_only_the_container_goes_and_the_rest_is_told() {
+    let (_, after, mut facts) = with_sidecar();
+    facts.collectors.clear();
+    let found = uninjected(&after, &facts).unwrap();
+    let names: Vec<_> =
+        found.pod["spec"]["initContainers"].as_array().unwrap().iter().map(|c| &c["name"]).collect();
+    assert_eq!(names, ["setup", "fetch"]);
+    assert_eq!(
+        found.kept,
+        ["init containers and volumes of OpenTelemetryCollector obs/agent, if it has any: it is not known"]
+    );
+}
+
+#[test]
+fn a_container_that_only_is_called_so_stays() {
+    let pod = json!({
+        "metadata": {"annotations": {"sidecar.opentelemetry.io/inject": "true"}},
+        "spec": {"containers": [{"name": "app", "image": "app:1"}, {"name": "otc-container", "image": "mine:1"}]},
+    });
+    assert!(uninjected(&pod, &facts(&[])).is_none());
+}

@@ -60,7 +60,8 @@ pub async fn run(settings: Process) -> Result<()> {
     if settings.install {
         install(&settings, &place, &client, &certificate).await?;
     }
-    let store = Store::new(client.clone(), settings.watch_namespaces.clone());
+    let store =
+        Store::new(client.clone(), settings.watch_namespaces.clone(), settings.collector.collector.clone());
     store.watch(&tasks, settings.injection.instrumentation_crds);
 
     let (found, available) = tokio::sync::watch::channel(None);

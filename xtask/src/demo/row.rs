@@ -87,6 +87,7 @@ fn parse(annotation: &str) -> Vec<Verdict> {
         let (reason, source) = outcome.split_once('(').unwrap_or((outcome, ""));
         let why = match source.trim_end_matches(')') {
             "" => String::new(),
+            source if language == "sidecar" => format!("OpenTelemetryCollector {source}"),
             source => format!("Instrumentation {source}"),
         };
         Verdict {

@@ -69,8 +69,7 @@ mod tests {
             offer: Ok(Offer::default()),
         };
         assert!(open.serves("shop") && open.serves("obs"));
-        let listed =
-            Collector { allowed: Some(Collector::namespaces("shop, bank,")), ..open };
+        let listed = Collector { allowed: Some(Collector::namespaces("shop, bank,")), ..open };
         assert!(listed.serves("obs") && listed.serves("shop") && listed.serves("bank"));
         assert!(!listed.serves("play") && !listed.serves(""));
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use api::annotation::SIDECAR_INJECTED;
 use serde_json::Value;
 
 /// Changes of a pod.
@@ -54,6 +55,10 @@ pub(super) fn between(before: &Value, after: &Value) -> Changes {
         let new = added(items(before, list), items(after, list));
         let what = if list.ends_with("initContainers") { "init container" } else { "container" };
         changes.pod.extend(new.into_iter().map(|n| format!("{what} {n}")));
+    }
+    let label = |pod: &Value| pod["metadata"]["labels"][SIDECAR_INJECTED].as_str().map(str::to_owned);
+    if let Some(value) = label(after).filter(|_| label(before) != label(after)) {
+        changes.pod.push(format!("label {SIDECAR_INJECTED}={value}"));
     }
     let volumes = added(items(before, "/spec/volumes"), items(after, "/spec/volumes"));
     changes.pod.extend(volumes.into_iter().map(|n| format!("volume {n}")));

@@ -4,7 +4,7 @@ use api::{Language, annotation};
 use inject::{Asked, Reason, Request, Verdict};
 use serde_json::{Map, Value};
 
-use super::report::Finding;
+use super::{report::Finding, wish::Wish};
 use crate::{object::Object, workload::Workload};
 
 /// What stands in the wrong place of a workload, or is spelled wrongly.
@@ -44,6 +44,7 @@ pub(super) fn of_annotations(object: &Object<'_>, workload: &Workload) -> Vec<Fi
 /// Whether a key asks for, or concerns, injection.
 fn is_request(key: &str) -> bool {
     key.starts_with(annotation::INJECT_PREFIX)
+        || key == annotation::SIDECAR_INJECT
         || Language::ALL.iter().any(|l| l.info().container_names == key)
 }
 
@@ -63,32 +64,38 @@ fn misspelled(annotations: &Map<String, Value>) -> impl Iterator<Item = Finding>
 
 /// Values that people write for `true`.
 pub(super) fn of_value(request: &Request, verdict: &Verdict) -> Option<Finding> {
-    if verdict.reason != Reason::InstrumentationNotFound {
+    if !matches!(verdict.reason, Reason::InstrumentationNotFound | Reason::CollectorNotFound) {
         return None;
     }
-    let asked = request.languages.iter().find(|l| Some(l.language) == verdict.language())?;
-    let Asked::Named { .. } = &asked.asked else { return None };
-    let meant = asked.value.trim().to_ascii_lowercase();
-    let key = asked.language.info().inject;
+    let Wish { asked: Asked::Named { .. }, value, key, kind, .. } = Wish::of(request, verdict)? else {
+        return None;
+    };
+    let meant = value.trim().to_ascii_lowercase();
     ["true", "yes", "on", "1", "y", "enabled", "enable", "inject"].contains(&meant.as_str()).then(|| {
         Finding::new(
-            format!("{key}: {:?} is taken for the name of an Instrumentation", asked.value),
+            format!("{key}: {value:?} is taken for the name of an {kind}"),
             format!("write {key}: \"true\""),
         )
     })
 }
 
-/// An Instrumentation that is there, but in another namespace. `elsewhere` holds namespaces and names.
+/// An Instrumentation or collector that is there, but in another namespace. `elsewhere` holds namespaces and names.
 pub(super) fn of_namespace(
     request: &Request,
     verdict: &Verdict,
     elsewhere: &[(String, String)],
 ) -> Option<Finding> {
-    if !matches!(verdict.reason, Reason::NoInstrumentation | Reason::InstrumentationNotFound) {
+    if !matches!(
+        verdict.reason,
+        Reason::NoInstrumentation
+            | Reason::InstrumentationNotFound
+            | Reason::NoCollector
+            | Reason::CollectorNotFound
+    ) {
         return None;
     }
-    let asked = request.languages.iter().find(|l| Some(l.language) == verdict.language())?;
-    let wanted = match &asked.asked {
+    let Wish { asked, key, kind, .. } = Wish::of(request, verdict)?;
+    let wanted = match asked {
         Asked::Named { name, .. } => Some(name),
         Asked::TheOnlyOne | Asked::Nothing => None,
     };
@@ -97,32 +104,31 @@ pub(super) fn of_namespace(
     });
     // Of several, nobody knows which one is meant.
     let (Some((namespace, name)), None) = (others.next(), others.next()) else { return None };
-    let key = asked.language.info().inject;
     Some(Finding::new(
-        format!("Instrumentation {name} is in namespace {namespace}, the pod is in {}", request.namespace),
+        format!("{kind} {name} is in namespace {namespace}, the pod is in {}", request.namespace),
         format!(
-            "write {key}: \"{namespace}/{name}\", or create an Instrumentation in namespace {}",
+            "write {key}: \"{namespace}/{name}\", or create an {kind} in namespace {}",
             request.namespace
         ),
     ))
 }
 
 /// A running pod that is not instrumented although it would be now.
-pub(super) fn of_age(pod: &Value, instrumentation: Option<&Value>, restart: &str) -> Finding {
+pub(super) fn of_age(pod: &Value, source: Option<(&str, &Value)>, restart: &str) -> Finding {
     let created = |object: &Value| {
         object.pointer("/metadata/creationTimestamp").and_then(Value::as_str).map(str::to_owned)
     };
     let name = |object: &Value| {
         object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned()
     };
-    let problem = match (created(pod), instrumentation.and_then(|i| Some((name(i), created(i)?)))) {
+    let problem = match (created(pod), source.and_then(|(kind, s)| Some((kind, name(s), created(s)?)))) {
         // RFC 3339 in UTC, as the API server writes it: the order of texts is that of times.
-        (Some(of_pod), Some((instrumentation, made))) if made > of_pod => format!(
-            "Instrumentation {instrumentation} was created at {made}, after pod {} ({of_pod}): a pod is instrumented only when it is created",
+        (Some(of_pod), Some((kind, source, made))) if made > of_pod => format!(
+            "{kind} {source} was created at {made}, after pod {} ({of_pod}): a pod is instrumented only when it is created",
             name(pod)
         ),
         _ => format!(
-            "pod {} is not instrumented, but would be if it were created now: the annotation, the Instrumentation or the operator came later",
+            "pod {} is not instrumented, but would be if it were created now: the annotation, the object that it names or the operator came later",
             name(pod)
         ),
     };
@@ -179,12 +185,14 @@ mod tests {
         let pod = json!({"metadata": {"name": "p", "creationTimestamp": "2026-01-01T00:00:00Z"}});
         let later = json!({"metadata": {"name": "i", "creationTimestamp": "2026-01-01T00:00:01Z"}});
         assert!(
-            of_age(&pod, Some(&later), "")
+            of_age(&pod, Some(("Instrumentation", &later)), "")
                 .problem
                 .starts_with("Instrumentation i was created at 2026-01-01T00:00:01Z, after pod p")
         );
         assert!(
-            of_age(&later, Some(&pod), "").problem.starts_with("pod i is not instrumented, but would be")
+            of_age(&later, Some(("Instrumentation", &pod)), "")
+                .problem
+                .starts_with("pod i is not instrumented, but would be")
         );
     }
 }

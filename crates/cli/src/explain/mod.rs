@@ -1,5 +1,6 @@
 //! `otel-operator explain`: what the operator decides about workloads, why, and what is wrong.
 //!
+//! * [`wish`]: what a verdict answers.
 //! * [`target`]: what `deploy/NAME` names.
 //! * [`mistake`]: what no verdict tells of.
 //! * [`change`]: what would change, in few words.
@@ -10,13 +11,14 @@ mod mistake;
 mod report;
 mod table;
 mod target;
+mod wish;
 
 use std::{io::Write as _, process::ExitCode, rc::Rc};
 
 use anyhow::anyhow;
 use api::Instrumentation;
 use clap::{Arg, ArgMatches, Command, builder::PossibleValuesParser};
-use inject::{Reason, Verdict, explanation::Aftermath, verdict_annotation};
+use inject::{About, Reason, Verdict, explanation::Aftermath, verdict_annotation};
 use serde_json::{Value, json};
 
 use crate::{
@@ -26,6 +28,7 @@ use crate::{
     exit::{Exit, Failure, OrExit, finish},
     object::Object,
     session::{Decided, Session},
+    sidecar,
     source::{Problem, place},
     workload::{self, Workload},
     yaml,
@@ -160,16 +163,21 @@ fn explain(
     let Some(decided) = session.decide(workload, namespace)? else { return Ok(report) };
     let decision = &decided.decision;
     report.rows = decision.verdicts.iter().map(|v| Row::of(v, &decided.request)).collect();
-    if decision.injected() {
+    if !decision.patch.is_empty() {
         add_changes(&mut report, workload, &decided)?;
     }
-    if let Some(annotation) = annotation.filter(|a| verdict_annotation::has_injected(a))
+    let tells =
+        |a: &&str| verdict_annotation::has_injected(a) || verdict_annotation::injected_sidecar(a).is_some();
+    if let Some(annotation) = annotation.filter(tells)
         && decision.verdicts.iter().all(|v| v.reason == Reason::AlreadyInjected)
     {
         rows_of_annotation(&mut report, annotation);
     }
-    let elsewhere = session.world.all_instrumentations();
     for verdict in &decision.verdicts {
+        let elsewhere = match verdict.about {
+            About::Sidecar => session.world.sidecars.all(session.world.cluster.as_ref()),
+            About::Pod | About::Language(_) => session.world.all_instrumentations(),
+        };
         let finding = mistake::of_value(&decided.request, verdict)
             .or_else(|| mistake::of_namespace(&decided.request, verdict, &elsewhere));
         report.findings.extend(finding);
@@ -218,7 +226,9 @@ fn explain_live(
                 row.message = format!("if the pod were created now: {}", row.message);
             }
             let fix = "recreate the pod; kubectl rollout restart does it for all pods of a workload";
-            report.findings.push(mistake::of_age(object.value, stored(session, verdict)?.as_ref(), fix));
+            let source = stored(session, verdict)?;
+            let source = source.as_ref().map(|source| (wish::kind(verdict), source));
+            report.findings.push(mistake::of_age(object.value, source, fix));
         }
         return Ok(report);
     }
@@ -239,36 +249,50 @@ fn explain_live(
     if let (Some(pod), Some(verdict)) = (missed.first(), injected) {
         let kind = object.kind.to_lowercase();
         let fix = format!("kubectl rollout restart {kind}/{} -n {namespace}", object.name);
-        report.findings.push(mistake::of_age(pod, stored(session, verdict)?.as_ref(), &fix));
+        let source = stored(session, verdict)?;
+        let source = source.as_ref().map(|source| (wish::kind(verdict), source));
+        report.findings.push(mistake::of_age(pod, source, &fix));
     }
     Ok(report)
 }
 
-/// The Instrumentation behind a verdict, as it is stored in the cluster.
+/// The Instrumentation or collector behind a verdict, as it is stored in the cluster.
 fn stored(session: &Session, verdict: &Verdict) -> Result<Option<Value>, Failure> {
     let Some(source) = &verdict.source else { return Ok(None) };
-    let all = session.world.instrumentations_in_cluster(&source.namespace).or_exit(Exit::Cluster)?;
+    let all = objects_in_cluster(session, &source.namespace, verdict.about == About::Sidecar)?;
     Ok(all.into_iter().find(|i| i.pointer("/metadata/name").and_then(Value::as_str) == Some(&source.name)))
 }
 
-/// Notes where an Instrumentation has changed since the pod was made of it.
+/// The collectors or Instrumentations of a namespace, as they are stored.
+fn objects_in_cluster(session: &Session, namespace: &str, collectors: bool) -> Result<Vec<Value>, Failure> {
+    let world = &session.world;
+    match collectors {
+        true => sidecar::in_cluster(world.cluster.as_ref(), namespace),
+        false => world.instrumentations_in_cluster(namespace),
+    }
+    .or_exit(Exit::Cluster)
+}
+
+/// Notes where an Instrumentation or collector has changed since the pod was made of it.
 fn note_generation(session: &Session, report: &mut WorkloadReport) -> Result<(), Failure> {
     let annotation = report.verdict_annotation.clone().unwrap_or_default();
     let entries: Vec<_> = verdict_annotation::parse(&annotation).collect();
     for row in report.rows.iter_mut().filter(|row| !row.instrumentation.is_empty()) {
         let Some((namespace, name)) = row.instrumentation.split_once('/') else { continue };
-        let sources = entries.iter().filter_map(|entry| entry.source.as_ref());
+        let of_row = entries.iter().filter(|entry| (entry.about == About::Sidecar) == row.is_sidecar());
+        let sources = of_row.filter_map(|entry| entry.source.as_ref());
         let then = sources.filter(|s| s.namespace == namespace && s.name == name).map(|s| s.generation).max();
-        let all = session.world.instrumentations_in_cluster(namespace).or_exit(Exit::Cluster)?;
+        let all = objects_in_cluster(session, namespace, row.is_sidecar())?;
+        let kind = if row.is_sidecar() { api::collector::KIND } else { api::instrumentation::KIND };
         let now = all.iter().find(|i| i.pointer("/metadata/name").and_then(Value::as_str) == Some(name));
         let now = now.map(|i| i.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or_default());
         match (then, now) {
             (Some(then), Some(now)) if then > 0 && now != then => row.notes.push(format!(
-                "{}: Instrumentation {namespace}/{name} has changed since (generation {then} then, {now} now): recreate the pod to apply it",
+                "{}: {kind} {namespace}/{name} has changed since (generation {then} then, {now} now): recreate the pod to apply it",
                 Aftermath::Outdated.code()
             )),
             (Some(_), None) => {
-                row.notes.push(format!("Instrumentation {namespace}/{name} does not exist any more"));
+                row.notes.push(format!("{kind} {namespace}/{name} does not exist any more"));
             }
             _ => {}
         }
@@ -284,7 +308,7 @@ fn note_missing_services(
     namespace: &str,
 ) -> Result<(), Failure> {
     let Some(cluster) = &session.world.cluster else { return Ok(()) };
-    for row in report.rows.iter_mut().filter(|row| row.is_injected()) {
+    for row in report.rows.iter_mut().filter(|row| row.is_injected() && !row.is_sidecar()) {
         let chosen = |i: &&std::sync::Arc<Instrumentation>| {
             format!("{}/{}", i.metadata.namespace, i.metadata.name) == row.instrumentation
         };

@@ -3,6 +3,8 @@
 use inject::{About, Reason, Request, Verdict, verdict_annotation};
 use serde::Serialize;
 
+use super::wish::Wish;
+
 /// Everything.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -60,11 +62,11 @@ pub(super) struct Pods {
 pub(super) struct Row {
     /// Container; empty when the language was declined before containers were looked at.
     pub container: String,
-    /// Language; empty when the annotation names none.
+    /// Language, or `sidecar`; empty when the annotation names none.
     pub language: String,
     /// Reason code.
     pub verdict: &'static str,
-    /// The Instrumentation chosen, `namespace/name`.
+    /// The Instrumentation or collector chosen, `namespace/name`.
     pub instrumentation: String,
     /// The annotation that asks, and whose it is.
     pub asked_by: String,
@@ -100,14 +102,9 @@ impl Finding {
 impl Row {
     /// The row of a verdict.
     pub(super) fn of(verdict: &Verdict, request: &Request) -> Row {
-        let asked = request.languages.iter().find(|l| Some(l.language) == verdict.language());
-        let asked_by = asked.map(|l| {
-            let holder = if l.from_namespace { "Namespace" } else { "pod" };
-            format!(
-                "{holder}, {}: {:?}",
-                l.language.info().inject.trim_start_matches(api::annotation::PREFIX),
-                l.value
-            )
+        let asked_by = Wish::of(request, verdict).map(|wish| {
+            let holder = if wish.from_namespace { "Namespace" } else { "pod" };
+            format!("{holder}, {}: {:?}", wish.key.trim_start_matches(api::annotation::PREFIX), wish.value)
         });
         Row {
             container: verdict.container.clone().unwrap_or_default(),
@@ -141,11 +138,23 @@ impl Row {
     }
 }
 
+impl Row {
+    /// Whether the pod is, or would be, as it was asked for.
+    pub(super) fn is_as_asked(&self) -> bool {
+        Reason::from_code(self.verdict).is_some_and(Reason::is_as_asked)
+    }
+
+    /// Whether the row is about the sidecar.
+    pub(super) fn is_sidecar(&self) -> bool {
+        self.language == About::Sidecar.id()
+    }
+}
+
 impl Report {
     /// Whether there is something to mend.
     pub(super) fn has_findings(&self) -> bool {
         let of_workload =
-            |w: &WorkloadReport| !w.findings.is_empty() || w.rows.iter().any(|row| !row.is_injected());
+            |w: &WorkloadReport| !w.findings.is_empty() || w.rows.iter().any(|row| !row.is_as_asked());
         !self.findings.is_empty() || self.workloads.iter().any(of_workload)
     }
 }

@@ -70,7 +70,7 @@ fn rows(out: &mut String, workload: &WorkloadReport, colour: Colour) {
     };
     let _ = writeln!(out, "{}", line(HEAD, ""));
     for (row, texts) in workload.rows.iter().zip(&cells) {
-        let style = if row.is_injected() { "32" } else { "31" };
+        let style = if row.is_as_asked() { "32" } else { "31" };
         let _ = writeln!(out, "{}", line(texts.each_ref().map(String::as_str), style));
     }
     for row in &workload.rows {

@@ -83,8 +83,11 @@ fn attributes(pod: &Pod<'_>, request: &Request, facts: &Facts, env: &mut Environ
 fn owners(pod: &Pod<'_>, facts: &Facts) -> BTreeMap<String, String> {
     let mut attributes = BTreeMap::new();
     let mut add = |kind: &str, name: &str, uid: &str| {
-        attributes.insert(format!("k8s.{kind}.name"), name.to_owned());
-        attributes.insert(format!("k8s.{kind}.uid"), uid.to_owned());
+        // Of a workload in a file the ReplicaSet has no name yet, and nothing has a UID.
+        for (what, value) in [("name", name), ("uid", uid)].into_iter().filter(|(_, value)| !value.is_empty())
+        {
+            attributes.insert(format!("k8s.{kind}.{what}"), value.to_owned());
+        }
     };
     for owner in pod.metadata.owner_references.iter().filter(|o| o.is_replica_set()) {
         let key = (owner.kind.clone(), owner.name.clone());

@@ -52,7 +52,10 @@ fn of_container(draft: &Draft, container: &Container) -> Result<(), String> {
     }
     for mount in &container.mounts {
         if !draft.volumes.iter().any(|v| v.name == mount.volume) {
-            return Err(format!("it mounts volume {:?}, which is in neither the collector nor the pod", mount.volume));
+            return Err(format!(
+                "it mounts volume {:?}, which is in neither the collector nor the pod",
+                mount.volume
+            ));
         }
         if mount.path.is_empty() || mount.path.contains(':') {
             return Err(format!("{:?} is no path to mount volume {} at", mount.path, mount.volume));

@@ -5,11 +5,13 @@
 //!
 //! * [`add`]: into the draft.
 //! * [`fit`]: whether the API server would accept the result.
+//! * [`strip`]: and out of it again.
 //!
 //! The verdict about the sidecar and those about languages do not depend on each other.
 
 mod add;
 mod fit;
+pub(crate) mod strip;
 
 use api::{
     annotation::{SIDECAR_INJECT, SIDECAR_NAMESPACES},
@@ -99,12 +101,7 @@ pub fn choose<'a>(
 }
 
 /// Puts the sidecar into the draft, or takes it out; one that fails leaves no trace. None: there is nothing to be said.
-pub(crate) fn decide(
-    pod: &Pod<'_>,
-    request: &Request,
-    facts: &Facts,
-    draft: &mut Draft,
-) -> Option<Verdict> {
+pub(crate) fn decide(pod: &Pod<'_>, request: &Request, facts: &Facts, draft: &mut Draft) -> Option<Verdict> {
     let wanted = request.sidecar.as_ref()?;
     if wanted.asked == Asked::Nothing {
         return take_out(draft);
@@ -185,11 +182,7 @@ fn take_out(draft: &mut Draft) -> Option<Verdict> {
     Some(verdict(Some(CONTAINER), Err(Decline::new(Reason::SidecarRemoved, message, "")), None))
 }
 
-fn verdict(
-    container: Option<&str>,
-    outcome: Result<(), Decline>,
-    collector: Option<&Collector>,
-) -> Verdict {
+fn verdict(container: Option<&str>, outcome: Result<(), Decline>, collector: Option<&Collector>) -> Verdict {
     let source = collector.map(|c| Source {
         namespace: c.namespace.clone(),
         name: c.name.clone(),

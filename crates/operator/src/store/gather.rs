@@ -6,7 +6,7 @@ use std::{
 };
 
 use api::{Instrumentation, Settings};
-use futures::future::{join_all, join4};
+use futures::future::{join_all, join3, join4};
 use inject::{
     Candidates, Existence, Facts, Namespace, Needs, OwnerLookup, OwnerReference, Reason, Request,
     limit_range::LimitRange, request::choose,
@@ -105,17 +105,19 @@ impl Store {
     pub async fn facts(
         &self,
         namespace: Arc<Namespace>,
+        request: &Request,
         instrumentations: Candidates,
         needs: &Needs,
     ) -> Facts {
         let name = namespace.name.as_str();
-        let (owners, secrets, config_maps, env_from) = join4(
+        let looked_up = join4(
             join_all(needs.owners.iter().map(|(kind, owner)| self.owner(name, kind, owner))),
             join_all(needs.secrets.iter().map(|secret| self.secret(name, secret))),
             join_all(needs.config_maps.iter().map(|map| self.config_map(name, map))),
             join_all(needs.env_from.iter().map(|map| self.env_from(name, map))),
-        )
-        .await;
+        );
+        let ((owners, secrets, config_maps, env_from), collectors, native_sidecars) =
+            join3(looked_up, self.sidecars(request), self.native_sidecars(request)).await;
         self.limit_ranges.filled().await;
         let limit_ranges = self.limit_ranges.in_namespace(name).into_iter().flatten();
         Facts {
@@ -125,6 +127,8 @@ impl Store {
             secrets: needs.secrets.iter().cloned().zip(secrets).collect(),
             config_maps: needs.config_maps.iter().cloned().zip(config_maps).collect(),
             env_from: env_from.into_iter().flatten().collect(),
+            collectors,
+            native_sidecars,
             namespace,
         }
     }

@@ -1,10 +1,11 @@
 //! What the process knows of the cluster, behind small look-ups.
 //!
-//! Namespaces, Instrumentations, LimitRanges and the owners of ReplicaSets and Jobs are watched and kept lean. Everything else is
+//! Namespaces, Instrumentations, collectors, LimitRanges and the owners of ReplicaSets and Jobs are watched and kept lean. Everything else is
 //! asked for by name when a pod needs it, and remembered for some seconds ([`lookup`]).
 //!
 //! **Invariant:** no Secret is ever listed or watched, and none is read beyond its metadata.
 
+pub mod collector;
 pub mod content;
 mod gather;
 pub mod instrumentation;
@@ -15,7 +16,7 @@ pub mod shelf;
 
 use std::{collections::BTreeSet, panic::AssertUnwindSafe, sync::Arc};
 
-use api::Instrumentation;
+use api::{Instrumentation, annotation, collector::sidecar::Collector};
 use futures::FutureExt;
 use inject::{Namespace, OwnerReference, limit_range::LimitRange};
 use k8s_openapi::{
@@ -23,9 +24,12 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{Api, Client, Resource};
+use serde_json::Value;
+use tokio::sync::OnceCell;
 use tokio_util::task::TaskTracker;
 use tracing::error;
 
+use collector::{Collectors, kept};
 use content::{Content, Kind};
 pub use gather::NamespaceLookup;
 use instrumentation::{Entry, Instrumentations};
@@ -63,12 +67,17 @@ pub struct Store {
     pub jobs: Arc<Shelf<Owners>>,
     /// LimitRanges; ones that cannot be understood are left out.
     pub limit_ranges: Arc<Shelf<Option<Arc<LimitRange>>>>,
+    /// Collectors, and what they are as sidecars.
+    pub collectors: Arc<Shelf<Arc<Collector>>>,
+    collector_settings: Arc<::collector::Settings>,
+    /// Whether the cluster knows init containers that stay.
+    native: OnceCell<bool>,
     remembered: gather::Remembered,
 }
 
 impl Store {
     /// An empty store for these namespaces (all, when empty).
-    pub fn new(client: Client, scope: BTreeSet<String>) -> Arc<Self> {
+    pub fn new(client: Client, scope: BTreeSet<String>, collector: ::collector::Settings) -> Arc<Self> {
         let watches = scope.len().max(1);
         Arc::new(Store {
             client,
@@ -77,6 +86,9 @@ impl Store {
             replica_sets: Arc::new(Shelf::new("replicasets", watches)),
             jobs: Arc::new(Shelf::new("jobs", watches)),
             limit_ranges: Arc::new(Shelf::new("limitranges", watches)),
+            collectors: Arc::new(Shelf::new("opentelemetrycollectors", watches)),
+            collector_settings: Arc::new(collector),
+            native: OnceCell::new(),
             remembered: gather::Remembered::default(),
             scope,
         })
@@ -112,6 +124,14 @@ impl Store {
             } else {
                 self.instrumentations.reported();
             }
+            let api = self.api::<Content<Collectors, Value>>(scope.as_deref());
+            let settings = self.collector_settings.clone();
+            watch(
+                tasks,
+                reflect(api, scope.clone(), self.collectors.clone(), Absence::NoObjects, move |c| {
+                    kept(c, &settings)
+                }),
+            );
             let api = self.api::<Lean<ReplicaSet>>(scope.as_deref());
             watch(
                 tasks,
@@ -142,6 +162,7 @@ impl Store {
             (self.replica_sets.name(), self.replica_sets.is_filled()),
             (self.jobs.name(), self.jobs.is_filled()),
             (self.limit_ranges.name(), self.limit_ranges.is_filled()),
+            (self.collectors.name(), self.collectors.is_filled()),
         ]
         .into_iter()
         .filter_map(|(name, filled)| (!filled).then_some(name))
@@ -149,13 +170,14 @@ impl Store {
     }
 
     /// How many objects of each kind are held.
-    pub fn counts(&self) -> [(&'static str, usize); 5] {
+    pub fn counts(&self) -> [(&'static str, usize); 6] {
         [
             (self.namespaces.name(), self.namespaces.len()),
             (self.instrumentations.name(), self.instrumentations.len()),
             (self.replica_sets.name(), self.replica_sets.len()),
             (self.jobs.name(), self.jobs.len()),
             (self.limit_ranges.name(), self.limit_ranges.len()),
+            (self.collectors.name(), self.collectors.len()),
         ]
     }
 
@@ -190,7 +212,9 @@ fn watch(tasks: &TaskTracker, reflect: impl Future<Output = ()> + Send + 'static
 fn namespace(metadata: ObjectMeta) -> Namespace {
     let mut annotations = metadata.annotations.unwrap_or_default();
     annotations.retain(|key, _| {
-        key.starts_with(api::annotation::PREFIX) || key.starts_with(api::annotation::RESOURCE_PREFIX)
+        key.starts_with(annotation::PREFIX)
+            || key.starts_with(annotation::RESOURCE_PREFIX)
+            || key == annotation::SIDECAR_INJECT
     });
     let mut labels = metadata.labels.unwrap_or_default();
     labels.retain(|key, _| key.starts_with("pod-security.kubernetes.io/"));

@@ -149,14 +149,17 @@ impl Pods {
         }
         let candidates = self.store.candidates(&request, &self.settings).await;
         let needs = inject::needs(&pod, &request, &candidates, &self.settings);
-        let facts = self.store.facts(namespace, candidates, &needs).await;
-        Some(inject::plan(&pod, &request, &facts, &self.settings))
+        let facts = self.store.facts(namespace, &request, candidates, &needs).await;
+        let decision = inject::plan(&pod, &request, &facts, &self.settings);
+        // A pod without a sidecar that wants none asked for nothing.
+        (!decision.verdicts.is_empty()).then_some(decision)
     }
 
     /// Counts and logs a decision.
     fn record(&self, decided: &Decided, namespace: &str, patch: usize, took: Duration) {
         let Decided { decision, of } = decided;
-        let injected = decision.injected();
+        let removed = decision.verdicts.iter().any(|v| v.reason == Reason::SidecarRemoved);
+        let injected = decision.injected() || removed;
         self.metrics.review(if injected { Outcome::Injected } else { Outcome::Declined }, took);
         for verdict in &decision.verdicts {
             self.metrics.verdict(verdict.about, verdict.reason);
@@ -259,7 +262,7 @@ mod tests {
         let nowhere = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
         let client = kube::Client::try_from(nowhere).unwrap();
         let pods = Pods {
-            store: Store::new(client, std::collections::BTreeSet::new()),
+            store: Store::new(client, std::collections::BTreeSet::new(), collector::Settings::default()),
             settings: Arc::default(),
             metrics: Arc::default(),
             deadline: Duration::from_secs(1),
