@@ -42,7 +42,7 @@ impl World {
     fn pod(mut self, namespace: &str, deployment: &str, annotations: &[(&str, &str)]) -> World {
         let metadata = Metadata {
             name: format!("{deployment}-abc-1"),
-            labels: BTreeMap::from([("pod-template-hash".to_owned(), "abc".to_owned())]),
+            labels: BTreeMap::from([("pod-template-hash".to_owned(), "abc".to_owned())]).into(),
             annotations: annotations
                 .iter()
                 .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
