@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use api::Settings;
+use http_body_util::BodyExt as _;
 use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
@@ -20,6 +21,32 @@ use serde_json::Value;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What is asked of Secrets and ConfigMaps whose content is nobody's business.
 const ONLY_METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+
+/// Objects in one part of a long list.
+const PAGE: usize = 500;
+
+/// What the API server answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// Status code.
+    pub code: u16,
+    /// The object, or a `Status`.
+    pub body: Value,
+    /// `Warning` headers.
+    pub warnings: Vec<String>,
+}
+
+impl Answer {
+    /// The message of a refusal.
+    pub(crate) fn message(&self) -> &str {
+        self.body.get("message").and_then(Value::as_str).unwrap_or("no message")
+    }
+
+    /// Whether it was accepted.
+    pub(crate) fn is_ok(&self) -> bool {
+        (200..300).contains(&self.code)
+    }
+}
 
 /// A cluster.
 pub(crate) struct Cluster {
@@ -107,6 +134,77 @@ impl Cluster {
         let list = self.get(path)?;
         let items = list.as_deref().and_then(|l| l.get("items")).and_then(Value::as_array).cloned();
         Ok(items.unwrap_or_default())
+    }
+
+    /// The objects of a list that may be long, fetched in parts.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cluster::get`].
+    pub(crate) fn pages(&self, path: &str) -> Result<Vec<Value>> {
+        let (mut all, mut token) = (Vec::new(), String::new());
+        loop {
+            // The token is base64 for URLs, so it needs no encoding.
+            let query = if token.is_empty() { String::new() } else { format!("&continue={token}") };
+            let request = http::Request::get(format!("{path}?limit={PAGE}{query}"))
+                .header(http::header::ACCEPT, "application/json")
+                .body(Vec::new())?;
+            let mut list = match self.runtime.block_on(self.client.request::<Value>(request)) {
+                Ok(list) => list,
+                Err(kube::Error::Api(status)) if status.code == 404 => return Ok(all),
+                Err(kube::Error::Api(status)) => bail!("the cluster refuses GET {path}: {}", status.message),
+                Err(error) => {
+                    return Err(error).with_context(|| format!("the cluster does not answer GET {path}"));
+                }
+            };
+            if let Some(Value::Array(items)) = list.get_mut("items").map(Value::take) {
+                all.extend(items);
+            }
+            token = list.pointer("/metadata/continue").and_then(Value::as_str).unwrap_or_default().to_owned();
+            if token.is_empty() {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// Sends an object, and returns whatever the API server answers.
+    ///
+    /// # Errors
+    ///
+    /// When the cluster cannot be reached, or answers no JSON.
+    pub(crate) fn post(&self, path: &str, object: &Value) -> Result<Answer> {
+        self.send(http::Request::post(path), path, object)
+    }
+
+    /// As [`Cluster::post`], in the name of somebody else.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cluster::post`].
+    pub(crate) fn post_as(&self, user: &str, path: &str, object: &Value) -> Result<Answer> {
+        self.send(http::Request::post(path).header("Impersonate-User", user), path, object)
+    }
+
+    fn send(&self, request: http::request::Builder, path: &str, object: &Value) -> Result<Answer> {
+        let request = request
+            .header(http::header::ACCEPT, "application/json")
+            .header(http::header::CONTENT_TYPE, "application/json")
+            .body(kube::client::Body::from(serde_json::to_vec(object)?))?;
+        self.runtime.block_on(async {
+            let answer = self.client.send(request);
+            let answer = answer.await.with_context(|| format!("the cluster does not answer POST {path}"))?;
+            let code = answer.status().as_u16();
+            let warnings = answer.headers().get_all(http::header::WARNING).iter();
+            let warnings = warnings.filter_map(|value| value.to_str().ok().map(str::to_owned)).collect();
+            let body = answer.into_body().collect().await?.to_bytes();
+            let body = serde_json::from_slice(&body).unwrap_or_default();
+            Ok(Answer { code, body, warnings })
+        })
+    }
+
+    /// Runs something that speaks to somebody else than the API server.
+    pub(crate) fn wait_for<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        self.runtime.block_on(async { tokio::time::timeout(PATIENCE, future).await.ok() })
     }
 
     /// Whether an object exists, without reading it.

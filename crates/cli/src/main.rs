@@ -4,6 +4,7 @@
 //! [`SUBCOMMANDS`].
 
 mod arguments;
+mod check;
 mod cluster;
 mod colour;
 mod columns;
@@ -43,6 +44,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     Subcommand { command: uninject::command, execute: uninject::execute },
     Subcommand { command: diff::command, execute: diff::execute },
     Subcommand { command: explain::command, execute: explain::execute },
+    Subcommand { command: check::command, execute: check::execute },
     Subcommand { command: lint::command, execute: lint::execute },
     Subcommand { command: manifests::command, execute: manifests::execute },
     Subcommand { command: manifests::crds_command, execute: manifests::crds_execute },

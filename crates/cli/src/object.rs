@@ -22,6 +22,11 @@ pub(crate) struct Object<'a> {
 }
 
 impl<'a> Object<'a> {
+    /// An object of the cluster.
+    pub(crate) fn of_cluster(value: &'a Value) -> Option<Self> {
+        Object::new(value, String::new(), None, None)
+    }
+
     /// A value as an object, with the kind and version that the List around it gives.
     fn new(
         value: &'a Value,

@@ -8,7 +8,20 @@ use super::{report::Finding, wish::Wish};
 use crate::{object::Object, workload::Workload};
 
 /// What stands in the wrong place of a workload, or is spelled wrongly.
-pub(super) fn of_annotations(object: &Object<'_>, workload: &Workload) -> Vec<Finding> {
+pub(crate) fn of_annotations(object: &Object<'_>, workload: &Workload) -> Vec<Finding> {
+    let mut findings = misplaced(object, workload);
+    findings.extend(misspelled_in(object, workload));
+    findings
+}
+
+/// Keys in the template's annotations that look like requests and are none.
+pub(crate) fn misspelled_in(object: &Object<'_>, workload: &Workload) -> Vec<Finding> {
+    let annotations = object.value.pointer(&format!("{}/metadata/annotations", workload.template));
+    annotations.and_then(Value::as_object).into_iter().flat_map(misspelled).collect()
+}
+
+/// Requests that stand where nothing reads them.
+pub(crate) fn misplaced(object: &Object<'_>, workload: &Workload) -> Vec<Finding> {
     let mut findings = Vec::new();
     let template = workload.template.trim_start_matches('/').replace('/', ".");
     let right = if template.is_empty() {
@@ -36,8 +49,6 @@ pub(super) fn of_annotations(object: &Object<'_>, workload: &Workload) -> Vec<Fi
             ));
         }
     }
-    let annotations = map(&format!("{}/metadata/annotations", workload.template));
-    findings.extend(annotations.into_iter().flat_map(misspelled));
     findings
 }
 
@@ -63,7 +74,7 @@ fn misspelled(annotations: &Map<String, Value>) -> impl Iterator<Item = Finding>
 }
 
 /// Values that people write for `true`.
-pub(super) fn of_value(request: &Request, verdict: &Verdict) -> Option<Finding> {
+pub(crate) fn of_value(request: &Request, verdict: &Verdict) -> Option<Finding> {
     if !matches!(verdict.reason, Reason::InstrumentationNotFound | Reason::CollectorNotFound) {
         return None;
     }
@@ -80,7 +91,7 @@ pub(super) fn of_value(request: &Request, verdict: &Verdict) -> Option<Finding> 
 }
 
 /// An Instrumentation or collector that is there, but in another namespace. `elsewhere` holds namespaces and names.
-pub(super) fn of_namespace(
+pub(crate) fn of_namespace(
     request: &Request,
     verdict: &Verdict,
     elsewhere: &[(String, String)],
@@ -114,7 +125,7 @@ pub(super) fn of_namespace(
 }
 
 /// A running pod that is not instrumented although it would be now.
-pub(super) fn of_age(pod: &Value, source: Option<(&str, &Value)>, restart: &str) -> Finding {
+pub(crate) fn of_age(pod: &Value, source: Option<(&str, &Value)>, restart: &str) -> Finding {
     let created = |object: &Value| {
         object.pointer("/metadata/creationTimestamp").and_then(Value::as_str).map(str::to_owned)
     };
@@ -136,7 +147,7 @@ pub(super) fn of_age(pod: &Value, source: Option<(&str, &Value)>, restart: &str)
 }
 
 /// The Service that an endpoint names by a short name, which only works in the Service's own namespace.
-pub(super) fn short_host(endpoint: &str) -> Option<&str> {
+pub(crate) fn short_host(endpoint: &str) -> Option<&str> {
     let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
     let host = rest.split(['/', ':', '?', '#']).next()?;
     let plain =

@@ -7,8 +7,8 @@
 //! * [`report`]: all of it as data; [`table`]: for people.
 
 mod change;
-mod mistake;
-mod report;
+pub(crate) mod mistake;
+pub(crate) mod report;
 mod table;
 mod target;
 mod wish;

@@ -8,7 +8,7 @@ use super::wish::Wish;
 /// Everything.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Report {
+pub(crate) struct Report {
     /// Where the settings come from.
     pub settings: String,
     /// One entry for each workload.
@@ -21,7 +21,7 @@ pub(super) struct Report {
 /// One workload.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct WorkloadReport {
+pub(crate) struct WorkloadReport {
     /// Kind.
     pub kind: String,
     /// Namespace.
@@ -49,7 +49,7 @@ pub(super) struct WorkloadReport {
 
 /// Running pods of a workload.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
-pub(super) struct Pods {
+pub(crate) struct Pods {
     /// How many there are.
     pub total: usize,
     /// How many of them are instrumented.
@@ -59,7 +59,7 @@ pub(super) struct Pods {
 /// One language and container.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Row {
+pub(crate) struct Row {
     /// Container; empty when the language was declined before containers were looked at.
     pub container: String,
     /// Language, or `sidecar`; empty when the annotation names none.
@@ -85,7 +85,7 @@ pub(super) struct Row {
 
 /// A mistake.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Finding {
+pub(crate) struct Finding {
     /// What is wrong.
     pub problem: String,
     /// What to do.
@@ -94,14 +94,14 @@ pub(super) struct Finding {
 
 impl Finding {
     /// A mistake and its mending.
-    pub(super) fn new(problem: impl Into<String>, fix: impl Into<String>) -> Finding {
+    pub(crate) fn new(problem: impl Into<String>, fix: impl Into<String>) -> Finding {
         Finding { problem: problem.into(), fix: fix.into() }
     }
 }
 
 impl Row {
     /// The row of a verdict.
-    pub(super) fn of(verdict: &Verdict, request: &Request) -> Row {
+    pub(crate) fn of(verdict: &Verdict, request: &Request) -> Row {
         let asked_by = Wish::of(request, verdict).map(|wish| {
             let holder = if wish.from_namespace { "Namespace" } else { "pod" };
             format!("{holder}, {}: {:?}", wish.key.trim_start_matches(api::annotation::PREFIX), wish.value)
@@ -120,7 +120,7 @@ impl Row {
     }
 
     /// The rows that a pod's annotation tells of.
-    pub(super) fn of_annotation(annotation: &str) -> Vec<Row> {
+    pub(crate) fn of_annotation(annotation: &str) -> Vec<Row> {
         let row = |entry: verdict_annotation::Entry<'_>| Row {
             container: entry.container.unwrap_or_default().to_owned(),
             language: if entry.about == About::Pod { String::new() } else { entry.about.id().to_owned() },
@@ -133,26 +133,26 @@ impl Row {
     }
 
     /// Whether the language is, or would be, in the container.
-    pub(super) fn is_injected(&self) -> bool {
+    pub(crate) fn is_injected(&self) -> bool {
         [Reason::Injected.code(), Reason::AlreadyInjected.code()].contains(&self.verdict)
     }
 }
 
 impl Row {
     /// Whether the pod is, or would be, as it was asked for.
-    pub(super) fn is_as_asked(&self) -> bool {
+    pub(crate) fn is_as_asked(&self) -> bool {
         Reason::from_code(self.verdict).is_some_and(Reason::is_as_asked)
     }
 
     /// Whether the row is about the sidecar.
-    pub(super) fn is_sidecar(&self) -> bool {
+    pub(crate) fn is_sidecar(&self) -> bool {
         self.language == About::Sidecar.id()
     }
 }
 
 impl Report {
     /// Whether there is something to mend.
-    pub(super) fn has_findings(&self) -> bool {
+    pub(crate) fn has_findings(&self) -> bool {
         let of_workload =
             |w: &WorkloadReport| !w.findings.is_empty() || w.rows.iter().any(|row| !row.is_as_asked());
         !self.findings.is_empty() || self.workloads.iter().any(of_workload)
