@@ -205,19 +205,17 @@ fn restart(pod: &Value, namespace: &str) -> String {
 }
 
 /// The first Instrumentation of a verdict annotation that has changed since, with its generation then and now.
-fn outdated<'a>(seen: &Seen, verdict: &'a str) -> Option<(&'a str, i64, i64)> {
-    verdict.split(';').find_map(|entry| {
-        let (source, then) = entry.split_once('(')?.1.split_once('@')?;
-        let then =
-            then.trim_end_matches(')').split(|c: char| !c.is_ascii_digit()).next()?.parse::<i64>().ok()?;
-        let (namespace, name) = source.split_once('/')?;
-        let now = seen
-            .instrumentations
-            .iter()
-            .find(|i| text(i, "/metadata/namespace") == namespace && text(i, "/metadata/name") == name)?;
+fn outdated(seen: &Seen, verdict: &str) -> Option<(String, i64, i64)> {
+    verdict_annotation::parse(verdict).filter(|entry| entry.reason == Reason::Injected).find_map(|entry| {
+        let source = entry.source?;
+        let is_source = |i: &&Value| {
+            text(i, "/metadata/namespace") == source.namespace && text(i, "/metadata/name") == source.name
+        };
+        let now = seen.instrumentations.iter().find(is_source)?;
         let now = now.pointer("/metadata/generation").and_then(Value::as_i64)?;
         // Zero: it came from a file.
-        (then > 0 && now > then).then_some((source, then, now))
+        (source.generation > 0 && now > source.generation)
+            .then(|| (source.to_string(), source.generation, now))
     })
 }
 
