@@ -113,7 +113,7 @@ fn verdicts(object: &str, decided: &Decided, sheet: &mut Sheet) {
 /// The check that a verdict belongs to; none when it is a good one.
 fn check_of(verdict: &Verdict) -> Option<Check> {
     Some(match verdict.reason {
-        Reason::Injected | Reason::AlreadyInjected => return None,
+        reason if reason.is_as_asked() => return None,
         Reason::NoInstrumentation => Check::NoInstrumentation,
         Reason::SeveralInstrumentations => Check::SeveralInstrumentations,
         Reason::InstrumentationNotFound => Check::InstrumentationNotFound,

@@ -291,6 +291,7 @@ pub(crate) fn all() -> Vec<Fault> {
                 "{instrumentation.opentelemetry.io/inject-java: 'true', instrumentation.opentelemetry.io/container-names: absent}",
             ),
         ),
+        one("sidecar-missing", deployment("lonely", "{sidecar.opentelemetry.io/inject: 'true'}")),
         one(
             "namespace-without-instrumentation",
             edit(LONELY, |namespace| {
