@@ -23,6 +23,8 @@ enum Name {
     Webhook,
     /// Resident memory, idle and in a large cluster
     Memory,
+    /// 2,000 pods as fast as the API server takes them, by the API server's own measure
+    Load,
     /// From a collector to its children
     Children,
     /// What collectors cost on a real control plane: requests, time, CPU, memory
@@ -45,7 +47,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         let value = name.to_possible_value().context("a bench without a name")?;
         let mut command = match name {
             Name::Children => cargo(&CHILDREN),
-            Name::Engine | Name::Webhook | Name::Memory | Name::Controller => {
+            Name::Engine | Name::Webhook | Name::Memory | Name::Load | Name::Controller => {
                 let mut command = Command::new(folder.join("otel-operator-bench"));
                 command.arg(value.get_name()).env("OTEL_OPERATOR_BIN", folder.join("otel-operator"));
                 command

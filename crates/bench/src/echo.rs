@@ -71,7 +71,7 @@ pub(crate) fn serve() -> anyhow::Result<()> {
         let names = BTreeSet::from(["localhost".to_owned()]);
         let authority = Authority::create(&names, time::OffsetDateTime::now_utc())?;
         let current = Arc::new(Current::default());
-        current.serve(&authority.certificate, &authority.key, None)?;
+        current.serve(&authority.certificate, &authority.key, None, false)?;
         let tls = TlsSettings::default().acceptor(current)?;
         let listener = server::bind("127.0.0.1", 0).await?;
         let announcement = Announcement { port: listener.local_addr()?.port(), ca: authority.ca_certificate };

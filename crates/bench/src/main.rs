@@ -7,6 +7,7 @@ mod controller;
 mod echo;
 mod engine;
 mod goal;
+mod load;
 mod machine;
 mod memory;
 mod sample;
@@ -32,6 +33,8 @@ enum Bench {
     Memory,
     /// What collectors cost on a real control plane: requests, time, CPU, memory
     Controller,
+    /// 2,000 pods as fast as the API server takes them, by the API server's own measure
+    Load,
     /// The server that requests are compared with; started by `webhook`
     #[command(hide = true)]
     Echo,
@@ -46,6 +49,7 @@ fn main() -> anyhow::Result<()> {
         // The client shares the processors with what it measures, so it makes do with one thread.
         Bench::Webhook => client_runtime()?.block_on(webhook::run()),
         Bench::Controller => client_runtime()?.block_on(controller::run()),
+        Bench::Load => client_runtime()?.block_on(load::run()),
         Bench::Memory => client_runtime()?.block_on(memory::run()),
     }
 }

@@ -19,6 +19,7 @@ pub mod facts;
 pub mod limit_range;
 pub mod plan;
 pub mod pod;
+pub mod prefilter;
 pub mod request;
 pub mod sidecar;
 pub mod summary;

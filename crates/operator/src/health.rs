@@ -1,8 +1,8 @@
 //! `/healthz` and `/readyz`, plain HTTP.
 //!
 //! Alive: the process answers. Ready: the certificate is valid, the caches are filled, and the webhook server answered
-//! a request of the process's own over TLS with the certificate that the API server is told to trust. So a pod that is
-//! ready does instrument.
+//! a request of the process's own over TLS with the certificate that the API server is told to trust, and has been told.
+//! So a pod that is ready does instrument.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -97,11 +97,15 @@ impl Health {
         };
         let mut checks = vec![("readyz", running), ("caches", caches)];
         if let Some(port) = self.webhook_port {
-            let certificate = self.certificate.check(OffsetDateTime::now_utc());
-            let webhook = match &certificate {
+            let valid = self.certificate.check(OffsetDateTime::now_utc());
+            let webhook = match &valid {
                 Ok(()) => self.webhook(port).await,
                 Err(_) => Err("there is no valid certificate".to_owned()),
             };
+            let certificate = valid.and_then(|()| match self.certificate.is_told() {
+                true => Ok(()),
+                false => Err("the API server has not been told yet whom to trust (caBundle)".to_owned()),
+            });
             checks.extend([("certificate", certificate), ("webhook", webhook)]);
         }
         checks

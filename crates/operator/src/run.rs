@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
+use futures::FutureExt;
 use kube::Client;
 use time::OffsetDateTime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -10,7 +11,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
 
 use crate::{
-    certificate::{Authority, Current, bundle, keep::Keep, mounted},
+    certificate::{Authority, Current, bundle, keep::Keep, mounted, own::Own},
     cluster::{self, Place},
     controller::{
         self,
@@ -20,14 +21,12 @@ use crate::{
     leader::{Candidacy, Leader},
     manifest,
     metrics::{Metrics, server::MetricsEndpoint},
-    settings::{Process, Role, published},
+    settings::{Process, Role, certificate, published},
     store::Store,
     upgrade,
-    webhook::{Webhooks, collector::Collectors, pod::Pods, server},
+    webhook::{Webhooks, collector::Collectors, pod::Pods, prefilter, server},
 };
 
-/// How often the own serving certificate is looked at.
-const RENEWAL: Duration = Duration::from_secs(3600);
 /// In a cluster, requests still arrive for a moment after the signal: endpoints are updated in the background.
 const LAST_REQUESTS: Duration = Duration::from_secs(3);
 /// Running requests get this long to finish.
@@ -79,7 +78,7 @@ pub async fn run(settings: Process) -> Result<()> {
             leader: candidacy.leader.clone(),
         };
         controller::collector::start(surroundings, settings.collector.collector.clone(), &tasks)?;
-        lead(&settings, &place, &client, &candidacy.leader, &tasks);
+        lead(&settings, &place, &client, &store, &candidacy.leader, &tasks);
     }
 
     let servers = CancellationToken::new();
@@ -135,7 +134,14 @@ pub async fn run(settings: Process) -> Result<()> {
 }
 
 /// Starts what only the leader does.
-fn lead(settings: &Process, place: &Place, client: &Client, leader: &Leader, tasks: &TaskTracker) {
+fn lead(
+    settings: &Process,
+    place: &Place,
+    client: &Client,
+    store: &Arc<Store>,
+    leader: &Leader,
+    tasks: &TaskTracker,
+) {
     let injection = &settings.injection;
     tasks.spawn(leader.clone().lead(publish(client.clone(), place.namespace.clone(), injection.clone())));
     if injection.instrumentation_crds {
@@ -143,6 +149,12 @@ fn lead(settings: &Process, place: &Place, client: &Client, leader: &Leader, tas
         let upgrade = upgrade::until_done(client.clone(), injection.clone(), scope);
         tasks.spawn(leader.clone().lead(upgrade));
     }
+    let (client, configuration) = (client.clone(), settings.names.mutating.clone());
+    tasks.spawn(if settings.webhook_prefilter {
+        leader.clone().lead(prefilter::keep(client, store.clone(), configuration)).boxed()
+    } else {
+        leader.clone().lead(prefilter::remove(client, configuration)).boxed()
+    });
 }
 
 /// A panic is a log line like any other. What it means for the process is decided where it is caught.
@@ -194,31 +206,37 @@ async fn certificates(
         tasks.spawn(files.follow(current.clone(), metrics.clone(), seen));
         return Ok(());
     }
-    let names = names(settings, place);
-    let keep = if place.inside {
+    let in_secret = match settings.ca_store {
+        certificate::Store::Auto => place.inside,
+        certificate::Store::Secret => true,
+        certificate::Store::Folder => false,
+    };
+    let keep = if in_secret {
         Keep::Secret { client: client.clone(), namespace: place.namespace.clone() }
     } else {
         Keep::Folder(settings.state_dir.clone())
     };
-    let serve = |current: &Current, authority: &Authority| {
-        current.serve(&authority.certificate, &authority.key, Some(authority.ca_certificate.clone()))
-    };
-    let mut authority = keep.authority(&names).await?;
-    serve(current, &authority)?;
-    let current = current.clone();
-    tasks.spawn(async move {
-        loop {
-            tokio::time::sleep(RENEWAL).await;
-            match keep.authority(&names).await {
-                Ok(new) if new != authority => match serve(&current, &new) {
-                    Ok(()) => authority = new,
-                    Err(e) => error!(target: "certificate", "the renewed certificate cannot be used: {e}"),
-                },
-                Ok(_) => {}
-                Err(e) => warn!(target: "certificate", "the certificate could not be looked at: {e:#}"),
-            }
+    let own = Own::new(
+        keep,
+        names(settings, place),
+        settings.lifetimes,
+        client.clone(),
+        bundle::objects(&settings.names),
+        current.clone(),
+    );
+    own.look().await?;
+    current.refresh_with({
+        let own = own.clone();
+        move || {
+            let own = own.clone();
+            Box::pin(async move {
+                if let Err(e) = own.look().await {
+                    warn!(target: "certificate", "the certificate could not be looked at: {e:#}");
+                }
+            })
         }
     });
+    tasks.spawn(own.follow());
     Ok(())
 }
 
@@ -291,7 +309,7 @@ async fn serve_metrics(
             None => {
                 let names = ["localhost".to_owned(), "127.0.0.1".to_owned()].into();
                 let own = Authority::create(&names, OffsetDateTime::now_utc())?;
-                current.serve(&own.certificate, &own.key, Some(own.ca_certificate))?;
+                current.serve(&own.certificate, &own.key, Some(own.ca_certificate), false)?;
             }
         }
         tls = Some(settings.tls.acceptor(current)?);

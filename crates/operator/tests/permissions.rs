@@ -2,11 +2,11 @@
 
 mod support;
 
-use std::{collections::BTreeSet, path::Path, time::Duration};
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use operator::{
-    certificate::keep::Keep,
+    certificate::{Current, Lifetimes, bundle, keep::Keep, own::Own},
     manifest::{self, Options},
 };
 use serde_json::{Value, json};
@@ -58,21 +58,26 @@ async fn the_service_account_can_do_everything_the_process_does() -> Result<()> 
     .await?;
     assert!(!operator.log().contains("forbidden"), "{}", operator.log());
 
-    // Inside a cluster the authority is kept in a Secret: replicas that start at once end up with the same.
+    // Inside a cluster the authority is kept in a Secret: replicas that start at once end up with the same, whatever
+    // their names.
     let client = as_the_process.client().await?;
-    let keep = || Keep::Secret { client: client.clone(), namespace: NAMESPACE.to_owned() };
-    let names = ["localhost".to_owned()].into();
-    let (first, second) = (keep(), keep());
-    let (first, second) = tokio::join!(first.authority(&names), second.authority(&names));
-    let first = first?;
-    assert_eq!(first, second?);
-    let more = ["localhost".to_owned(), "webhook.example".to_owned()].into();
-    let renewed = keep().authority(&more).await?;
-    assert_eq!(
-        renewed.ca_certificate, first.ca_certificate,
-        "another name gives a new certificate of the same CA"
-    );
-    assert_ne!(renewed.certificate, first.certificate);
+    let replica = |names: &[&str]| {
+        let keep = Keep::Secret { client: client.clone(), namespace: NAMESPACE.to_owned() };
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        let current = Arc::new(Current::default());
+        let own =
+            Own::new(keep, names, Lifetimes::default(), client.clone(), bundle::objects(), current.clone());
+        (own, current)
+    };
+    let (first, second) = (replica(&["localhost"]), replica(&["localhost", "webhook.example"]));
+    let looked = tokio::join!(first.0.look(), second.0.look());
+    looked.0?;
+    looked.1?;
+    let served = |replica: &(Arc<Own>, Arc<Current>)| replica.1.served().context("nothing is served");
+    let (first, second) = (served(&first)?, served(&second)?);
+    assert_eq!(first.ca, second.ca);
+    assert_eq!(second.certificate.names.len(), 2);
+    assert_ne!(first.certificate.public_key, second.certificate.public_key, "each has a key of its own");
     Ok(())
 }
 

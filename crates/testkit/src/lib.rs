@@ -20,6 +20,7 @@ pub mod binaries;
 pub mod node;
 
 mod apply;
+mod balancer;
 mod certificate;
 mod cluster;
 mod component;
@@ -34,6 +35,7 @@ mod run_dir;
 mod wait;
 
 pub use apply::{apply_yaml, create, create_yaml, documents};
+pub use balancer::Balancer;
 pub use cluster::{Cluster, KUBECONFIG_VARIABLE, helm, kubectl, namespace, shared};
 pub use component::Component;
 pub use control_plane::{ControlPlane, METADATA_AUDIT_POLICY, Options};

@@ -28,6 +28,9 @@ pub struct OperatorOptions {
     pub env: Vec<(String, String)>,
     /// Where it keeps its certificate authority; none: a folder that ends with this operator.
     pub state_dir: Option<PathBuf>,
+    /// Where the API server finds the webhooks, when something stands in front of this process, for example a
+    /// [`crate::Balancer`]; none: at the process itself.
+    pub webhook_url: Option<String>,
     /// The usual arguments without `--install`: the custom resources and webhook configurations are not applied.
     pub no_install: bool,
 }
@@ -78,10 +81,12 @@ impl Operator {
         let (webhook_port, health_port, metrics_port) =
             (crate::free_port()?, crate::free_port()?, crate::free_port()?);
         let state = options.state_dir.clone().unwrap_or_else(|| folder.path().join("state"));
+        let own_url = || format!("https://127.0.0.1:{webhook_port}");
+        let webhook_url = options.webhook_url.clone().unwrap_or_else(own_url);
         let mut arguments = vec![
             "run".to_owned(),
             format!("--kubeconfig={}", cluster.kubeconfig().display()),
-            format!("--webhook-url=https://127.0.0.1:{webhook_port}"),
+            format!("--webhook-url={webhook_url}"),
             format!("--webhook-port={webhook_port}"),
             format!("--health-probe-addr=127.0.0.1:{health_port}"),
             format!("--metrics-addr=127.0.0.1:{metrics_port}"),
@@ -181,6 +186,11 @@ impl Operator {
     /// The port of the webhooks (TLS).
     pub fn webhook_port(&self) -> u16 {
         self.webhook_port
+    }
+
+    /// The port of the probes (plain HTTP).
+    pub fn health_port(&self) -> u16 {
+        self.health_port
     }
 
     /// Status and body of a path of the probe server, for example `/healthz`.

@@ -1,9 +1,12 @@
 //! Certificates of the webhook server: the operator's own authority, or mounted files.
 //!
 //! * [`authority`]: making CA and serving certificate.
-//! * [`keep`]: where they are kept between starts.
+//! * [`rotation`]: from one CA to the next without a moment of distrust.
+//! * [`keep`]: where CAs are kept between starts and shared by replicas.
+//! * [`own`]: the three of them put together.
 //! * [`mounted`]: files of cert-manager, Helm or OLM, used instead when they are there.
-//! * [`bundle`]: telling the API server which CA to trust.
+//! * [`trust`]: what the API server has to trust, and whether it does.
+//! * [`bundle`]: telling it.
 //!
 //! New handshakes use the newest pair; nothing is restarted.
 
@@ -11,10 +14,17 @@ pub mod authority;
 pub mod bundle;
 pub mod keep;
 pub mod mounted;
+pub mod own;
+pub mod rotation;
+pub mod trust;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
 
 use arc_swap::ArcSwapOption;
+use futures::future::BoxFuture;
 use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     server::{ClientHello, ResolvesServerCert},
@@ -23,23 +33,36 @@ use rustls::{
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
-pub use authority::{Authority, Certificate};
+pub use authority::{Authority, Ca, Certificate, Lifetimes};
 
 /// The certificate in use, swapped while connections are being accepted.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Current {
     served: ArcSwapOption<Served>,
     changes: watch::Sender<()>,
+    refresh: OnceLock<Refresh>,
+    told: AtomicBool,
+}
+
+/// Makes sure that what is served and trusted is the newest.
+type Refresh = Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
+
+impl std::fmt::Debug for Current {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Current").field("served", &self.served).finish_non_exhaustive()
+    }
 }
 
 /// A certificate in use.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Served {
     key: Arc<CertifiedKey>,
     /// What the certificate says of itself.
     pub certificate: Certificate,
-    /// The CA that clients trust, as PEM; none when mounted files bring none.
+    /// The CAs that clients have to trust, as PEM; none when mounted files bring none.
     pub ca: Option<String>,
+    /// Whether it comes from mounted files rather than from the process's own CA.
+    pub mounted: bool,
 }
 
 /// Why a pair of certificate and key cannot be used.
@@ -67,17 +90,59 @@ pub fn certified_key(certificate: &[u8], key: &[u8]) -> Result<CertifiedKey, Err
 
 impl Current {
     /// Serves this pair from now on.
-    pub fn serve(&self, certificate: &str, key: &str, ca: Option<String>) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// When the two do not belong together or cannot be read; then nothing changes.
+    pub fn serve(
+        &self,
+        certificate: &str,
+        key: &str,
+        ca: Option<String>,
+        mounted: bool,
+    ) -> Result<(), Error> {
         let key = Arc::new(certified_key(certificate.as_bytes(), key.as_bytes())?);
         let certificate = Certificate::read(certificate)?;
-        self.served.store(Some(Arc::new(Served { key, certificate, ca })));
-        self.changes.send_replace(());
+        self.store(Served { key, certificate, ca, mounted });
         Ok(())
     }
 
-    /// Tells when another pair is served.
+    /// Serves the same pair, and has other CAs trusted.
+    pub fn trust(&self, served: &Served, ca: String) {
+        self.store(Served { ca: Some(ca), ..served.clone() });
+    }
+
+    fn store(&self, served: Served) {
+        self.served.store(Some(Arc::new(served)));
+        self.changes.send_replace(());
+    }
+
+    /// Tells when another pair is served, or another CA is to be trusted.
     pub fn changes(&self) -> watch::Receiver<()> {
         self.changes.subscribe()
+    }
+
+    /// Whom [`Current::refresh`] asks; the first one counts.
+    pub fn refresh_with(&self, refresh: impl Fn() -> BoxFuture<'static, ()> + Send + Sync + 'static) {
+        let _ = self.refresh.set(Box::new(refresh));
+    }
+
+    /// Makes sure that [`Current::served`] is the newest. To be called *after* reading an object with a bundle and before
+    /// writing it: another replica may have begun a rotation that this one has not noticed, and a write by what was known
+    /// before would take the trust away from it. What was read before is then too old to be written over.
+    pub async fn refresh(&self) {
+        if let Some(refresh) = self.refresh.get() {
+            refresh().await;
+        }
+    }
+
+    /// The API server has been told once whom to trust, or it is not for this process to tell.
+    pub fn told(&self) {
+        self.told.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether [`Current::told`] was called.
+    pub fn is_told(&self) -> bool {
+        self.told.load(Ordering::Relaxed)
     }
 
     /// The pair in use.
@@ -123,8 +188,8 @@ mod tests {
         let (a, b) = (Authority::create(&names, now).unwrap(), Authority::create(&names, now).unwrap());
         let current = Current::default();
         assert!(current.check(now).unwrap_err().contains("no certificate yet"));
-        current.serve(&a.certificate, &a.key, None).unwrap();
-        assert!(current.serve(&a.certificate, &b.key, None).is_err());
+        current.serve(&a.certificate, &a.key, None, false).unwrap();
+        assert!(current.serve(&a.certificate, &b.key, None, false).is_err());
         assert_eq!(current.check(now), Ok(()));
         assert!(current.check(now + time::Duration::days(400)).unwrap_err().contains("expired"));
     }

@@ -98,7 +98,7 @@ impl Files {
 
 impl Content {
     fn serve(&self, current: &Current) -> Result<(), Error> {
-        current.serve(&self.certificate, &self.key, self.ca.clone())
+        current.serve(&self.certificate, &self.key, self.ca.clone(), true)
     }
 }
 

@@ -17,6 +17,17 @@ pub(super) const PODS: &str = "mpod.kb.io";
 /// With `enabled`, this label on kube-system or on the operator's namespace lets their pods be instrumented.
 pub const OPT_IN_LABEL: &str = "instrumentation.opentelemetry.io/webhook";
 
+/// With `true` on a namespace, its pods are refused rather than created uninstrumented while the webhook cannot be reached.
+pub const FAIL_CLOSED_LABEL: &str = "instrumentation.opentelemetry.io/fail-closed";
+
+/// What the names of the webhooks that are asked about pods begin with.
+const POD_WEBHOOK: &str = "mpod";
+
+/// Whether the webhook of this name is asked about pods.
+pub fn is_about_pods(webhook: &str) -> bool {
+    webhook.starts_with(POD_WEBHOOK)
+}
+
 /// How long the API server waits, in seconds. A process that hangs delays each pod by this much; the deadline inside
 /// the process is far below it.
 const TIMEOUT: u32 = 5;
@@ -32,14 +43,19 @@ const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 /// Both configurations.
 pub fn objects(options: &Options) -> Vec<Value> {
     let excluded = json!([KUBE_SYSTEM, options.namespace]);
-    let everywhere_else =
-        json!({"matchExpressions": [{"key": NAMESPACE_NAME, "operator": "NotIn", "values": excluded}]});
+    let everywhere_else = |fail_closed: &str| {
+        json!({"matchExpressions": [
+            {"key": NAMESPACE_NAME, "operator": "NotIn", "values": excluded},
+            {"key": FAIL_CLOSED_LABEL, "operator": fail_closed, "values": ["true"]},
+        ]})
+    };
     let opted_in = json!({
         "matchExpressions": [{"key": NAMESPACE_NAME, "operator": "In", "values": excluded}],
         "matchLabels": {OPT_IN_LABEL: "enabled"},
     });
-    let pods = |name: &str, selector: &Value| {
-        let mut webhook = webhook(options, name, pod::PATH, "Ignore", &rule("", "v1", "pods", &["CREATE"]));
+    let pods = |name: &str, failure_policy: &str, selector: &Value| {
+        let rule = rule("", "v1", "pods", &["CREATE"]);
+        let mut webhook = webhook(options, name, pod::PATH, failure_policy, &rule);
         webhook["reinvocationPolicy"] = POD_REINVOCATION.into();
         webhook["namespaceSelector"] = selector.clone();
         webhook
@@ -67,9 +83,12 @@ pub fn objects(options: &Options) -> Vec<Value> {
             "webhooks": [
                 webhook(options, "minstrumentation.kb.io", DEFAULT_PATH, "Fail", &written),
                 webhook(options, "mopentelemetrycollectorbeta.kb.io", collector::DEFAULT_PATH, "Fail", &collector_written),
-                pods(PODS, &everywhere_else),
-                // A selector cannot say "or", so the excluded namespaces that want it have an entry of their own.
-                pods("mpodoptedin.kb.io", &opted_in),
+                pods(PODS, "Ignore", &everywhere_else("NotIn")),
+                // Whoever rather has no pod than one without instrumentation.
+                pods("mpodfailclosed.kb.io", "Fail", &everywhere_else("In")),
+                // A selector cannot say "or", so the excluded namespaces that want it have an entry of their own. None of
+                // them can fail closed: the operator must be able to come back.
+                pods("mpodoptedin.kb.io", "Ignore", &opted_in),
             ],
         }),
         json!({

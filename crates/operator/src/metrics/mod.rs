@@ -22,7 +22,10 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::{certificate::Current, store::Store};
+use crate::{
+    certificate::{Certificate, Current},
+    store::Store,
+};
 
 /// Labels of [`Metrics::verdicts`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -277,6 +280,17 @@ impl Collector for Observed {
                 expires.metric_type(),
             )?;
             expires.encode(descriptor)?;
+            let ca = served.ca.as_deref().and_then(|ca| Certificate::read(ca).ok());
+            if let Some(ca) = ca {
+                let expires = ConstGauge::new(ca.expires.unix_timestamp());
+                let descriptor = encoder.encode_descriptor(
+                    "opentelemetry_operator_certificate_authority_expiry_timestamp",
+                    "When the certificate authority of the webhook server's certificate expires, in seconds since 1970",
+                    Some(&Unit::Seconds),
+                    expires.metric_type(),
+                )?;
+                expires.encode(descriptor)?;
+            }
         }
         if let Some(bytes) = resident_bytes() {
             let resident = ConstGauge::new(bytes);

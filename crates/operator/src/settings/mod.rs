@@ -7,6 +7,7 @@
 //! * [`published`]: the settings of injection as a document in the cluster.
 
 pub mod arguments;
+pub mod certificate;
 mod collector;
 pub mod gates;
 pub mod published;
@@ -20,7 +21,7 @@ use api::Language;
 use clap::ArgMatches;
 use serde_json::Value;
 
-use crate::{leader, log, manifest, tls::TlsSettings};
+use crate::{certificate::Lifetimes, leader, log, manifest, tls::TlsSettings};
 use values::{Invalid, Values};
 
 /// What the process is there for.
@@ -55,10 +56,16 @@ pub struct Process {
     pub install: bool,
     /// `--state-dir`.
     pub state_dir: PathBuf,
+    /// `--ca-store`.
+    pub ca_store: certificate::Store,
+    /// `--ca-lifetime`, `--certificate-lifetime` and `--ca-overlap`.
+    pub lifetimes: Lifetimes,
     /// `--webhook-port`; none when webhooks are off.
     pub webhook_port: Option<u16>,
     /// `--webhook-deadline`.
     pub webhook_deadline: Duration,
+    /// `--webhook-prefilter`.
+    pub webhook_prefilter: bool,
     /// `--health-probe-addr`; none when it is off.
     pub health: Option<Address>,
     /// `--metrics-addr`; none when it is off.
@@ -191,9 +198,12 @@ impl Process {
             },
             install: values.boolean("install")?,
             state_dir: path("state-dir").unwrap_or_else(default_state_dir),
+            ca_store: certificate::store(&values)?,
+            lifetimes: certificate::lifetimes(&values)?,
             webhook_port,
             // Longer than the API server waits would be a promise that nobody keeps.
             webhook_deadline: duration(&values, "webhook-deadline", Duration::from_secs(30))?,
+            webhook_prefilter: values.boolean("webhook-prefilter")?,
             health: address(&values, "health-probe-addr")?,
             metrics: address(&values, "metrics-addr")?,
             metrics_secure: values.boolean("metrics-secure")?,

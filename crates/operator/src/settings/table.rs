@@ -93,8 +93,13 @@ static LINES: &[Setting] = &[
     line("mutating-webhook-configuration", "MUTATING_WEBHOOK_CONFIGURATION", "mutating-webhook-configuration", Text, "opentelemetry-operator-mutating-webhook-configuration", Works, "name of the MutatingWebhookConfiguration of this installation"),
     line("validating-webhook-configuration", "VALIDATING_WEBHOOK_CONFIGURATION", "validating-webhook-configuration", Text, "opentelemetry-operator-validating-webhook-configuration", Works, "name of the ValidatingWebhookConfiguration of this installation"),
     line("state-dir", "", "", Text, "", Works, "folder of the certificates of a process outside the cluster; default $XDG_STATE_HOME/otel-operator"),
+    line("ca-store", "", "", Text, "auto", Works, "where the own certificate authority is kept: secret (opentelemetry-operator-ca in the operator's namespace), folder (--state-dir), or auto: a Secret in a cluster, a folder outside"),
+    line("ca-lifetime", "", "", Text, "3650d", Works, "how long an own certificate authority lives; replaced 90 days before its end, or in its last third"),
+    line("certificate-lifetime", "", "", Text, "365d", Works, "how long a serving certificate of the own authority lives; replaced likewise"),
+    line("ca-overlap", "", "", Text, "6h", Works, "how long old and new certificate authority are trusted together before the change, and again after it"),
     line("verdict-annotation", "", "verdict-annotation", Bool, "true", Works, "write the decision into instrumented and declined pods"),
     line("otlp-protocol-by-port", "", "otlp-protocol-by-port", Bool, "true", Works, "set OTEL_EXPORTER_OTLP_PROTOCOL=grpc where the endpoint's port is 4317 and nobody named a protocol"),
+    line("webhook-prefilter", "", "webhook-prefilter", Bool, "false", Works, "have the API server ask only about pods that can be concerned: the leader writes matchConditions from the annotations of namespaces"),
     line("webhook-deadline", "", "webhook-deadline", Text, "500ms", Works, "time after which a pod is created untouched"),
     // Servers and scope.
     line("config-file", "", "", Text, "", Works, "YAML file with settings"),

@@ -18,12 +18,18 @@ pub struct Shelf<V> {
     values: RwLock<BTreeMap<Box<str>, Names<V>>>,
     /// How many watches have not listed their objects yet.
     missing: watch::Sender<usize>,
+    changed: watch::Sender<()>,
 }
 
 impl<V: Clone> Shelf<V> {
     /// An empty shelf that counts as filled once `watches` watches have reported.
     pub fn new(name: &'static str, watches: usize) -> Self {
-        Shelf { name, values: RwLock::default(), missing: watch::Sender::new(watches) }
+        Shelf {
+            name,
+            values: RwLock::default(),
+            missing: watch::Sender::new(watches),
+            changed: watch::Sender::default(),
+        }
     }
 
     /// What the shelf holds.
@@ -65,9 +71,15 @@ impl<V: Clone> Shelf<V> {
         let _ = self.missing.subscribe().wait_for(|missing| *missing == 0).await;
     }
 
+    /// Tells when a value may have changed.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
     /// Adds or replaces a value.
     pub(super) fn put(&self, namespace: &str, name: &str, value: V) {
         self.write().entry(namespace.into()).or_default().insert(name.into(), value);
+        self.changed.send_replace(());
     }
 
     /// Removes a value.
@@ -79,6 +91,8 @@ impl<V: Clone> Shelf<V> {
                 values.remove(namespace);
             }
         }
+        drop(values);
+        self.changed.send_replace(());
     }
 
     /// Replaces all values of a namespace, or all values at all.
@@ -91,6 +105,8 @@ impl<V: Clone> Shelf<V> {
                 values.extend(new);
             }
         }
+        drop(values);
+        self.changed.send_replace(());
     }
 
     /// One watch has reported for the first time.

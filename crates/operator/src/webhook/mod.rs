@@ -3,6 +3,7 @@
 pub mod collector;
 mod instrumentation;
 pub mod pod;
+pub mod prefilter;
 pub mod review;
 pub mod server;
 

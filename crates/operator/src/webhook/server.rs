@@ -1,6 +1,11 @@
 //! HTTP/1.1 and HTTP/2 servers, with or without TLS, that stop gracefully.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result};
 use http_body_util::Full;
@@ -23,6 +28,8 @@ use tracing::debug;
 
 /// A client that does not finish its handshake or its headers within this time is dropped.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// When told to stop, it stops listening once no connection came for this long.
+const LAST_CONNECTIONS: Duration = Duration::from_millis(10);
 /// Idle HTTP/2 connections are pinged this often.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
@@ -50,11 +57,18 @@ where
     builder.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(KEEP_ALIVE).keep_alive_timeout(PATIENCE);
     let builder = Arc::new(builder);
+    let until = stop.clone();
+    let mut last = None;
     loop {
         let accepted = tokio::select! {
+            biased;
             accepted = listener.accept() => accepted,
-            () = stop.cancelled() => break,
+            // The kernel completes connections before they are accepted here. One that a client has may not be reset.
+            () = async { until.cancelled().await; tokio::time::sleep(LAST_CONNECTIONS).await } => break,
         };
+        if stop.is_cancelled() && *last.get_or_insert_with(Instant::now) + PATIENCE < Instant::now() {
+            break;
+        }
         let stream = match accepted {
             Ok((stream, _)) => stream,
             Err(e) => {
