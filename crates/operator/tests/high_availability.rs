@@ -22,14 +22,16 @@ use operator::{
     manifest::{self, webhook::FAIL_CLOSED_LABEL},
 };
 use serde_json::{Value, json};
-use support::{INSTRUMENTATION, create_pod, init_containers, pod};
+use support::{INSTRUMENTATION, create_pod, init_containers, pod, verdict};
 use testkit::{Balancer, Component, ControlPlane, Operator, OperatorOptions};
-use tokio::task::JoinHandle;
+use tokio::{sync::Semaphore, task::JoinHandle, time::MissedTickBehavior};
 
 const JAVA: &str = "instrumentation.opentelemetry.io/inject-java";
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Fifty pods a second.
 const PACE: Duration = Duration::from_millis(20);
+/// A controller has so many pods in the making; more wait while the API server is away.
+const WORKERS: usize = 64;
 /// So many pods are made under each fault, and after it.
 const PODS: usize = 100;
 /// How long etcd hangs.
@@ -75,8 +77,11 @@ impl Load {
             let (pods, tally) = (pods.clone(), tally.clone());
             async move {
                 let mut ticks = tokio::time::interval(PACE);
+                ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+                let workers = Arc::new(Semaphore::new(WORKERS));
                 for number in 0.. {
                     ticks.tick().await;
+                    let Ok(worker) = workers.clone().acquire_owned().await else { return };
                     if tally.stop.load(Ordering::SeqCst) {
                         return;
                     }
@@ -87,6 +92,7 @@ impl Load {
                     tokio::spawn(async move {
                         make(&pods, &name, &tally).await;
                         tally.in_flight.fetch_sub(1, Ordering::SeqCst);
+                        drop(worker);
                     });
                 }
             }
@@ -124,7 +130,10 @@ impl Load {
             let phase = name.rsplit_once('-').context("a pod of somebody else's")?.0;
             let count = counts.entry(phase.to_owned()).or_default();
             count.0 += 1;
-            count.1 += usize::from(init_containers(&pod).is_empty());
+            if init_containers(&pod).is_empty() {
+                count.1 += 1;
+                println!("{name} is not instrumented, verdict {:?}", verdict(&pod));
+            }
         }
         Ok(counts)
     }
@@ -132,7 +141,10 @@ impl Load {
 
 /// Makes one pod as a controller does: again and again while the API server is away.
 async fn make(pods: &Api<Pod>, name: &str, tally: &Tally) {
-    let wish: Pod = serde_json::from_value(pod(name, JAVA, "true")).unwrap();
+    let wish: Pod = match serde_json::from_value(pod(name, JAVA, "true")) {
+        Ok(wish) => wish,
+        Err(e) => return lock(&tally.refused).push(format!("{name}: {e}")),
+    };
     let parameters = PostParams::default();
     loop {
         let attempt = pods.create(&parameters, &wish);
@@ -274,6 +286,12 @@ async fn two_replicas_lose_no_pod_while_replicas_end_certificates_rotate_and_the
         println!("  {phase:<10} {all:>5} pods, {missed} not instrumented");
     }
     println!("  {in_flight} creations were in flight at the SIGKILL");
+    for replica in &replicas {
+        let log = replica.log();
+        let complaints: Vec<_> =
+            log.lines().filter(|l| ["WARN", "ERROR"].iter().any(|w| l.contains(w))).collect();
+        println!("  complaints of a replica: {complaints:#?}");
+    }
     let refused = lock(&load.tally.refused).clone();
     assert!(refused.is_empty(), "{refused:#?}");
     let at_the_kill = |phase: &str| ["between", "killed"].contains(&phase);
