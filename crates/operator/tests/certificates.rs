@@ -6,8 +6,8 @@ use std::{path::Path, time::Duration};
 
 use anyhow::Result;
 use operator::certificate::Authority;
-use support::{ask, ca_bundle};
-use testkit::{ControlPlane, Operator, OperatorOptions};
+use support::{COLLECTOR, INSTRUMENTATION, JAVA, ask, ca_bundle, create_pod, init_containers, pod};
+use testkit::{Balancer, ControlPlane, Operator, OperatorOptions};
 
 fn authority() -> Result<Authority> {
     let names = ["localhost".to_owned(), "127.0.0.1".to_owned()].into();
@@ -101,5 +101,31 @@ async fn the_bundle_of_cert_manager_is_left_alone() -> Result<()> {
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(Some(ca_bundle(&client).await?), options.ca);
     assert!(!operator.log().contains("wrote the caBundle"), "{}", operator.log());
+    Ok(())
+}
+
+/// T50: an Instrumentation and a collector, created the moment that somebody is ready.
+#[tokio::test]
+async fn row_t50_who_is_ready_is_trusted_already() -> Result<()> {
+    let cluster = ControlPlane::start().await?;
+    let client = cluster.client().await?;
+    let balancer = Balancer::start()?;
+    let url = Some(format!("https://127.0.0.1:{}", balancer.port()));
+    // As after `kubectl apply` of the manifest: nobody has been told yet whom to trust.
+    let manifest = operator::manifest::Options { webhook_url: url.clone(), ..Default::default() };
+    let objects = operator::manifest::of_the_process(&manifest, true);
+    testkit::apply_yaml(&client, &operator::manifest::yaml(&objects)?, "default").await?;
+    assert!(ca_bundle(&client).await.is_err());
+    let options = OperatorOptions { webhook_url: url, no_install: true, ..OperatorOptions::default() };
+    let operator = Operator::start(&cluster, options).await?;
+    balancer.add(operator.webhook_port(), operator.health_port());
+    testkit::wait_for("the replica", Duration::from_secs(30), async || {
+        Ok((balancer.ready() == 1).then_some(()))
+    })
+    .await?;
+    testkit::create_yaml(&client, INSTRUMENTATION, "default").await?;
+    testkit::create_yaml(&client, COLLECTOR, "default").await?;
+    let (made, _) = create_pod(&client, "default", &pod("p", JAVA, "true")).await?;
+    assert_eq!(init_containers(&made), ["opentelemetry-auto-instrumentation-java"]);
     Ok(())
 }

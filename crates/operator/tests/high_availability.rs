@@ -22,11 +22,10 @@ use operator::{
     manifest::{self, webhook::FAIL_CLOSED_LABEL},
 };
 use serde_json::{Value, json};
-use support::{INSTRUMENTATION, create_pod, init_containers, pod, verdict};
+use support::{COLLECTOR, INSTRUMENTATION, JAVA, create_pod, init_containers, pod, verdict};
 use testkit::{Balancer, Component, ControlPlane, Operator, OperatorOptions};
 use tokio::{sync::Semaphore, task::JoinHandle, time::MissedTickBehavior};
 
-const JAVA: &str = "instrumentation.opentelemetry.io/inject-java";
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Fifty pods a second.
 const PACE: Duration = Duration::from_millis(20);
@@ -36,17 +35,6 @@ const WORKERS: usize = 64;
 const PODS: usize = 100;
 /// How long etcd hangs.
 const STALL: Duration = Duration::from_secs(5);
-
-const COLLECTOR: &str = "
-apiVersion: opentelemetry.io/v1beta1
-kind: OpenTelemetryCollector
-metadata: {name: main}
-spec:
-  config:
-    receivers: {otlp: {protocols: {grpc: {}}}}
-    exporters: {debug: {}}
-    service: {pipelines: {traces: {receivers: [otlp], exporters: [debug]}}}
-";
 
 /// Makes pods that ask for Java, at a steady pace.
 struct Load {

@@ -35,6 +35,21 @@ spec:
   sampler: {type: always_on}
 ";
 
+/// Asks for Java.
+pub(crate) const JAVA: &str = "instrumentation.opentelemetry.io/inject-java";
+
+/// A collector without anything special.
+pub(crate) const COLLECTOR: &str = "
+apiVersion: opentelemetry.io/v1beta1
+kind: OpenTelemetryCollector
+metadata: {name: main}
+spec:
+  config:
+    receivers: {otlp: {protocols: {grpc: {}}}}
+    exporters: {debug: {}}
+    service: {pipelines: {traces: {receivers: [otlp], exporters: [debug]}}}
+";
+
 /// A Deployment whose pods ask for a language.
 pub(crate) fn deployment(name: &str, annotation: &str, value: &str, replicas: u32) -> String {
     format!(
