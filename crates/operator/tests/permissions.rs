@@ -65,8 +65,14 @@ async fn the_service_account_can_do_everything_the_process_does() -> Result<()> 
         let keep = Keep::Secret { client: client.clone(), namespace: NAMESPACE.to_owned() };
         let names = names.iter().map(|name| (*name).to_owned()).collect();
         let current = Arc::new(Current::default());
-        let own =
-            Own::new(keep, names, Lifetimes::default(), client.clone(), bundle::objects(), current.clone());
+        let own = Own::new(
+            keep,
+            names,
+            Lifetimes::default(),
+            client.clone(),
+            bundle::objects(&manifest::Names::default()),
+            current.clone(),
+        );
         (own, current)
     };
     let (first, second) = (replica(&["localhost"]), replica(&["localhost", "webhook.example"]));
