@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Instant};
 use anyhow::{Context, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
-    Api, Client,
+    Api,
     api::{DeleteParams, ListParams, PostParams},
 };
 use serde_json::{Value, json};
