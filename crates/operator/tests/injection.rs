@@ -1,5 +1,7 @@
 //! From annotation to instrumented pod, through the real API server and the real ReplicaSet controller.
 
+#[path = "injection/sidecar.rs"]
+mod sidecar;
 mod support;
 
 use std::time::Duration;

@@ -48,8 +48,8 @@ pub fn choose<'a>(
                     Reason::CollectorNotFound,
                     format!("opentelemetrycollectors.opentelemetry.io \"{name}\" not found"),
                     format!(
-                        "create an OpenTelemetryCollector named {name} with spec.mode {MODE} in namespace {namespace} and recreate the \
-                         pod, or correct the value of {SIDECAR_INJECT}"
+                        "create OpenTelemetryCollector {namespace}/{name} with spec.mode {MODE} and recreate the pod, or correct \
+                         {SIDECAR_INJECT}"
                     ),
                 )
             })?;
