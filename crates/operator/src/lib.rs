@@ -9,8 +9,10 @@
 //! * [`certificate`]: the own authority, or mounted files.
 //! * [`leader`]: of several replicas one writes.
 //! * [`manifest`]: every object of an installation.
+//! * [`telemetry`]: traces of what the process does.
 //! * [`run`]: all of it together.
 
+pub mod admin;
 pub mod certificate;
 pub mod cluster;
 pub mod controller;
@@ -20,8 +22,10 @@ pub mod log;
 pub mod manifest;
 pub mod metrics;
 pub mod run;
+pub mod service_monitor;
 pub mod settings;
 pub mod store;
+pub mod telemetry;
 pub mod tls;
 pub mod upgrade;
 pub mod webhook;

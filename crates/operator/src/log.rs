@@ -1,6 +1,9 @@
 //! Log lines: JSON objects, one a line, with the keys that the reference operator uses; or text for people.
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::{Mutex, OnceLock, PoisonError},
+};
 
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -45,21 +48,13 @@ impl Settings {
     /// When a value is not one of the known words.
     pub fn read(values: &Values) -> Result<Settings, Invalid> {
         let devel = values.boolean("zap-devel")?;
-        let level = match values.text("zap-log-level").as_str() {
-            "debug" => "debug",
-            "info" if devel && values.given("zap-log-level").is_none() => "debug",
-            "info" => "info",
-            "warn" => "warn",
-            "error" | "panic" => "error",
-            number => match number.parse::<u8>() {
-                Ok(0) => "info",
-                Ok(1) => "debug",
-                Ok(_) => "trace",
-                Err(_) => {
-                    let given = values.get("zap-log-level");
-                    return Err(Invalid::new(&given, "no log level", "give debug, info, error or a number"));
-                }
-            },
+        let level = match parse_level(&values.text("zap-log-level")) {
+            Some("info") if devel && values.given("zap-log-level").is_none() => "debug",
+            Some(level) => level,
+            None => {
+                let given = values.get("zap-log-level");
+                return Err(Invalid::new(&given, "no log level", "give debug, info, error or a number"));
+            }
         };
         let console = match values.text("zap-encoder").as_str() {
             "" => devel,
@@ -99,17 +94,73 @@ impl Settings {
 
     /// Starts logging to standard error. `RUST_LOG` refines the level, for example `info,kube=debug`.
     pub fn start(self) {
-        let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| {
-            let quiet: String = LIBRARIES.iter().map(|library| format!(",{library}=warn")).collect();
-            format!("{}{quiet}", self.level)
-        });
+        let wanted = std::env::var("RUST_LOG").unwrap_or_else(|_| filter(self.level));
+        let level = self.level;
         let builder = tracing_subscriber::fmt()
-            .with_env_filter(EnvFilter::builder().parse_lossy(filter))
             .with_writer(std::io::stderr)
-            .with_ansi(false);
+            .with_ansi(false)
+            .event_format(self)
+            .with_env_filter(EnvFilter::builder().parse_lossy(wanted))
+            .with_filter_reloading();
+        let handle = builder.reload_handle();
+        let set = move |level: &str| {
+            handle.reload(EnvFilter::builder().parse_lossy(filter(level))).map_err(|e| e.to_string())
+        };
         // An error means that logging was started before, by a test for example.
-        let _ = builder.event_format(self).try_init();
+        if builder.try_init().is_ok() {
+            let _ = CONTROL.set(Control { level: Mutex::new(level), set: Box::new(set) });
+        }
     }
+}
+
+/// The level of the running process.
+struct Control {
+    level: Mutex<&'static str>,
+    set: Box<dyn Fn(&str) -> Result<(), String> + Send + Sync>,
+}
+
+static CONTROL: OnceLock<Control> = OnceLock::new();
+
+/// The level in force; none when this process's logs were not started here.
+pub fn level() -> Option<&'static str> {
+    CONTROL.get().map(|control| *control.level.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Changes the level of the running process.
+///
+/// # Errors
+/// When the word is no level.
+pub fn set_level(text: &str) -> Result<&'static str, String> {
+    let level = parse_level(text)
+        .ok_or_else(|| format!("{text:?} is no log level; give debug, info, warn, error or a number"))?;
+    if let Some(control) = CONTROL.get() {
+        let mut current = control.level.lock().unwrap_or_else(PoisonError::into_inner);
+        (control.set)(level)?;
+        *current = level;
+    }
+    tracing::info!(target: "setup", level, "the log level is changed");
+    Ok(level)
+}
+
+/// The levels of the reference, by name or by how much more than `info`.
+fn parse_level(text: &str) -> Option<&'static str> {
+    match text {
+        "trace" => Some("trace"),
+        "debug" => Some("debug"),
+        "info" => Some("info"),
+        "warn" => Some("warn"),
+        "error" | "panic" => Some("error"),
+        number => number.parse::<u8>().ok().map(|number| match number {
+            0 => "info",
+            1 => "debug",
+            _ => "trace",
+        }),
+    }
+}
+
+fn filter(level: &str) -> String {
+    let quiet: String = LIBRARIES.iter().map(|library| format!(",{library}=warn")).collect();
+    format!("{level}{quiet}")
 }
 
 /// Libraries, by the names of their log targets: only their warnings matter to who runs the operator. Everything else is ours; its

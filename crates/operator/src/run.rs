@@ -11,6 +11,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
 
 use crate::{
+    admin,
     certificate::{Authority, Current, bundle, keep::Keep, mounted, own::Own},
     cluster::{self, Place},
     controller::{
@@ -21,9 +22,10 @@ use crate::{
     leader::{Candidacy, Leader},
     manifest,
     metrics::{Metrics, server::MetricsEndpoint},
+    service_monitor,
     settings::{Process, Role, certificate, published},
     store::Store,
-    upgrade,
+    telemetry, upgrade,
     webhook::{Webhooks, collector::Collectors, pod::Pods, prefilter, server},
 };
 
@@ -31,6 +33,9 @@ use crate::{
 const LAST_REQUESTS: Duration = Duration::from_secs(3);
 /// Running requests get this long to finish.
 const DRAIN: Duration = Duration::from_secs(20);
+
+/// Traces that have been collected get this long to be sent.
+const LAST_SPANS: Duration = Duration::from_secs(1);
 
 /// Runs until SIGTERM or SIGINT.
 ///
@@ -42,6 +47,10 @@ pub async fn run(settings: Process) -> Result<()> {
     info!(target: "setup", version = env!("CARGO_PKG_VERSION"), arch = std::env::consts::ARCH, role = ?settings.role, feature_gates = %settings.gates, "starting the OpenTelemetry operator");
     for warning in &settings.warnings {
         warn!(target: "config", "{warning}");
+    }
+    if let Some(telemetry) = settings.telemetry.clone() {
+        info!(target: "telemetry", endpoint = %telemetry.endpoint, "sending traces");
+        telemetry::start(telemetry)?;
     }
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone())?;
@@ -78,7 +87,7 @@ pub async fn run(settings: Process) -> Result<()> {
             leader: candidacy.leader.clone(),
         };
         controller::collector::start(surroundings, settings.collector.collector.clone(), &tasks)?;
-        lead(&settings, &place, &client, &store, &candidacy.leader, &tasks);
+        lead(&settings, &place, &client, &store, &available, &candidacy.leader, &metrics, &tasks);
     }
 
     let servers = CancellationToken::new();
@@ -111,6 +120,17 @@ pub async fn run(settings: Process) -> Result<()> {
         let health = health.clone();
         serving.spawn(server::serve(listener, None, servers.clone(), move |r| health.clone().handle(r)));
     }
+    if let Some(address) = &settings.admin {
+        match server::bind(&address.host, address.port).await {
+            Ok(listener) => {
+                serving.spawn(server::serve(listener, None, servers.clone(), admin::handle));
+            }
+            // A convenience that must not keep the process from its work.
+            Err(e) => {
+                warn!(target: "setup", "--admin-addr: the log level cannot be changed while running: {e:#}")
+            }
+        }
+    }
     serve_metrics(&settings, &client, &metrics, &store, &certificate, &servers, &serving, &tasks).await?;
 
     info!(target: "setup", namespace = place.namespace, in_cluster = place.inside, "started");
@@ -129,20 +149,37 @@ pub async fn run(settings: Process) -> Result<()> {
         warn!(target: "setup", "some requests did not finish in {} s", DRAIN.as_secs());
     }
     candidacy.end().await;
+    telemetry::flush(LAST_SPANS).await;
     info!(target: "setup", "stopped");
     Ok(())
 }
 
 /// Starts what only the leader does.
+#[expect(clippy::too_many_arguments, reason = "wiring: each part of the process is one argument")]
 fn lead(
     settings: &Process,
     place: &Place,
     client: &Client,
     store: &Arc<Store>,
+    available: &tokio::sync::watch::Receiver<Option<collector::Available>>,
     leader: &Leader,
+    metrics: &Arc<Metrics>,
     tasks: &TaskTracker,
 ) {
     let injection = &settings.injection;
+    if settings.leader_election.is_some() {
+        metrics.leading(false);
+        let (metrics, leader) = (metrics.clone(), leader.clone());
+        tasks.spawn(async move {
+            leader.elected().await;
+            metrics.leading(true);
+        });
+    }
+    if settings.service_monitor {
+        let (client, namespace) = (client.clone(), place.namespace.clone());
+        let monitor = service_monitor::keep(client, namespace, settings.metrics_secure, available.clone());
+        tasks.spawn(leader.clone().lead(monitor));
+    }
     tasks.spawn(leader.clone().lead(publish(client.clone(), place.namespace.clone(), injection.clone())));
     if injection.instrumentation_crds {
         let scope = settings.watch_namespaces.clone();

@@ -127,4 +127,33 @@ mod tests {
         let message = read("", "TLS_RSA_WITH_AES_128_CBC_SHA").unwrap_err().to_string();
         assert!(message.contains("TLS_RSA_WITH_AES_128_CBC_SHA is not offered; choose from"), "{message}");
     }
+
+    /// Shakes hands with a client that speaks TLS 1.2 only.
+    async fn greet_with_12(settings: &TlsSettings) -> std::io::Result<()> {
+        let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let key = rustls_pki_types::PrivatePkcs8KeyDer::from(own.signing_key.serialize_der());
+        let chain = vec![own.cert.der().clone()];
+        let certified =
+            rustls::sign::CertifiedKey::from_der(chain, key.into(), &ring::default_provider()).unwrap();
+        let acceptor = settings.acceptor(Arc::new(rustls::sign::SingleCertAndKey::from(certified))).unwrap();
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(own.cert.der().clone()).unwrap();
+        let config = rustls::ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_protocol_versions(&[&TLS12])
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let (here, there) = tokio::io::duplex(64 * 1024);
+        let client = tokio_rustls::TlsConnector::from(Arc::new(config));
+        let (served, asked) =
+            tokio::join!(acceptor.accept(there), client.connect("localhost".try_into().unwrap(), here));
+        served.map(|_| ()).and(asked.map(|_| ()))
+    }
+
+    #[tokio::test]
+    async fn t5_t6_a_client_that_is_too_old_is_refused() {
+        greet_with_12(&read("", "").unwrap()).await.unwrap();
+        let error = greet_with_12(&read("VersionTLS13", "").unwrap()).await.unwrap_err().to_string();
+        assert!(error.contains("PeerIncompatible") || error.contains("peer is incompatible"), "{error}");
+    }
 }

@@ -31,6 +31,8 @@ pub struct OperatorOptions {
     /// Where the API server finds the webhooks, when something stands in front of this process, for example a
     /// [`crate::Balancer`]; none: at the process itself.
     pub webhook_url: Option<String>,
+    /// The subcommand; none: `run`.
+    pub role: Option<&'static str>,
     /// The usual arguments without `--install`: the custom resources and webhook configurations are not applied.
     pub no_install: bool,
 }
@@ -84,7 +86,7 @@ impl Operator {
         let own_url = || format!("https://127.0.0.1:{webhook_port}");
         let webhook_url = options.webhook_url.clone().unwrap_or_else(own_url);
         let mut arguments = vec![
-            "run".to_owned(),
+            options.role.unwrap_or("run").to_owned(),
             format!("--kubeconfig={}", cluster.kubeconfig().display()),
             format!("--webhook-url={webhook_url}"),
             format!("--webhook-port={webhook_port}"),
@@ -92,6 +94,8 @@ impl Operator {
             format!("--metrics-addr=127.0.0.1:{metrics_port}"),
             "--metrics-secure=false".to_owned(),
             format!("--state-dir={}", state.display()),
+            // Several operators run on one machine.
+            "--admin-addr=0".to_owned(),
         ];
         if !options.no_install {
             arguments.push("--install".to_owned());

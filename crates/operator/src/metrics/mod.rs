@@ -53,6 +53,12 @@ pub struct WebhookLabels {
     webhook: &'static str,
 }
 
+/// Labels of [`Metrics::leads`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct LeaseLabels {
+    name: &'static str,
+}
+
 /// What became of a pod review, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -102,6 +108,8 @@ pub struct Metrics {
     pub certificate_read_errors: Counter,
     /// Numbers about the controllers.
     pub controllers: controller::Controllers,
+    /// `leader_election_master_status{name}`
+    pub leads: Family<LeaseLabels, Gauge>,
     /// What collectors are made of; empty unless it is asked for.
     pub usage: usage::Usage,
 }
@@ -189,6 +197,11 @@ impl Metrics {
         self.in_flight.get_or_create(&WebhookLabels { webhook }).clone()
     }
 
+    /// Whether this process holds the Lease. Nothing is said where there is no election.
+    pub fn leading(&self, leads: bool) {
+        self.leads.get_or_create(&LeaseLabels { name: crate::leader::LEASE }).set(leads.into());
+    }
+
     /// A registry with all of it, and what is read from the process when asked.
     pub fn registry(self: &Arc<Self>, store: Arc<Store>, certificate: Arc<Current>) -> Registry {
         let mut registry = Registry::default();
@@ -244,6 +257,7 @@ impl Metrics {
         );
         self.controllers.register(r);
         self.usage.register(r);
+        r.register("leader_election_master_status", "1 where this process leads", self.leads.clone());
         r.register_collector(Box::new(Observed { store, certificate }));
         registry
     }

@@ -1,15 +1,19 @@
 //! Settings about collectors (collector.md 19).
 
-use collector::admission::{DeniedComponents, Level, Settings};
+use collector::{
+    admission::{DeniedComponents, Level, Settings},
+    component::TlsProfile,
+};
 use regex::Regex;
 
 use super::values::{Invalid, Values};
+use crate::tls::TlsSettings;
 
 /// Where the kernel says whether it is in FIPS mode.
 const FIPS: &str = "/proc/sys/crypto/fips_enabled";
 
 /// Reads them.
-pub(super) fn read(values: &Values) -> Result<Settings, Invalid> {
+pub(super) fn read(values: &Values, tls: &TlsSettings) -> Result<Settings, Invalid> {
     let mut settings = Settings::default();
     let image = values.text("collector-image");
     if !image.is_empty() {
@@ -19,6 +23,11 @@ pub(super) fn read(values: &Values) -> Result<Settings, Invalid> {
     // What `kubectl apply` leaves behind is about the collector, whatever else is filtered.
     settings.collector.annotations_filter.extend(expressions(values, "annotations-filter")?);
     settings.collector.proxy = proxy();
+    if values.boolean("tls-configure-operands")? {
+        let min_version = if tls.only_13() { "1.3" } else { "1.2" }.to_owned();
+        let cipher_suites = values.list("tls-cipher-suites");
+        settings.collector.tls_profile = Some(TlsProfile { min_version, cipher_suites });
+    }
     let given = values.get("collector-config-validation");
     let level = given.texts.last().map(String::as_str).unwrap_or_default();
     settings.config_validation =

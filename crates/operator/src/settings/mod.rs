@@ -21,7 +21,7 @@ use api::Language;
 use clap::ArgMatches;
 use serde_json::Value;
 
-use crate::{certificate::Lifetimes, leader, log, manifest, tls::TlsSettings};
+use crate::{certificate::Lifetimes, leader, log, manifest, telemetry, tls::TlsSettings};
 use values::{Invalid, Values};
 
 /// What the process is there for.
@@ -70,6 +70,14 @@ pub struct Process {
     pub health: Option<Address>,
     /// `--metrics-addr`; none when it is off.
     pub metrics: Option<Address>,
+    /// `--admin-addr`; none when it is off.
+    pub admin: Option<Address>,
+    /// `--enable-cr-metrics`.
+    pub usage_metrics: bool,
+    /// `--create-sm-operator-metrics`.
+    pub service_monitor: bool,
+    /// Where traces of the process go, if anywhere.
+    pub telemetry: Option<telemetry::settings::Settings>,
     /// `--metrics-secure`.
     pub metrics_secure: bool,
     /// `--metrics-tls-cert-file` and `--metrics-tls-key-file`.
@@ -78,8 +86,6 @@ pub struct Process {
     pub tls: TlsSettings,
     /// `--enable-leader-election` and `--leader-election-*`; none when it is off.
     pub leader_election: Option<leader::Timing>,
-    /// `--enable-cr-metrics`
-    pub usage_metrics: bool,
     /// `--watch-namespace`; empty for all.
     pub watch_namespaces: BTreeSet<String>,
     /// `--zap-*`.
@@ -150,16 +156,19 @@ impl Process {
                 _ => anyhow::bail!("configuration file: it is no object; give keys with values"),
             }
         }
-        values.from_environment(variable);
+        values.from_environment(&variable);
         flags(&mut values);
         values.warn_of_the_ineffective();
-        Ok(Self::typed(role, values)?)
+        let telemetry = telemetry::settings::Settings::read(&variable, &mut values.warnings);
+        Ok(Process { telemetry, ..Self::typed(role, values)? })
     }
 
     fn typed(role: Role, mut values: Values) -> Result<Process, Invalid> {
         let injection = Arc::new(injection(&mut values)?);
         let gates = gates::Gates::read(&mut values)?;
-        let mut collector = collector::read(&values)?;
+        let mut tls_warnings = Vec::new();
+        let tls = TlsSettings::read(&values, &mut tls_warnings)?;
+        let mut collector = collector::read(&values, &tls)?;
         collector.network_policy = gates.is_on("operand.networkpolicy");
         // A webhook server without webhooks would be nothing.
         let webhooks = values.boolean("enable-webhooks")? || role == Role::WebhookServer;
@@ -169,8 +178,7 @@ impl Process {
             None
         };
         let webhook_port = port(&values)?.filter(|_| webhooks);
-        let mut warnings = Vec::new();
-        let tls = TlsSettings::read(&values, &mut warnings)?;
+        let mut warnings = tls_warnings;
         let log = log::Settings::read(&values)?;
         let files = (values.text("metrics-tls-cert-file"), values.text("metrics-tls-key-file"));
         let metrics_files = match (files.0.as_str(), files.1.as_str()) {
@@ -206,11 +214,14 @@ impl Process {
             webhook_prefilter: values.boolean("webhook-prefilter")?,
             health: address(&values, "health-probe-addr")?,
             metrics: address(&values, "metrics-addr")?,
+            admin: admin(&values)?,
+            usage_metrics: values.boolean("enable-cr-metrics")?,
+            service_monitor: values.boolean("create-sm-operator-metrics")?,
+            telemetry: None,
             metrics_secure: values.boolean("metrics-secure")?,
             metrics_files,
             tls,
             leader_election,
-            usage_metrics: values.boolean("enable-cr-metrics")?,
             watch_namespaces: values.list("watch-namespace").into_iter().collect(),
             log,
             warnings: values.warnings,
@@ -303,6 +314,23 @@ fn address(values: &Values, id: &str) -> Result<Option<Address>, Invalid> {
     match parsed {
         Some(address) => Ok(Some(address)),
         None => Err(Invalid::new(&given, "no address", "give host:port, :port, or 0 to switch it off")),
+    }
+}
+
+/// The administrator's address, which must not be reachable from other pods.
+fn admin(values: &Values) -> Result<Option<Address>, Invalid> {
+    let address = address(values, "admin-addr")?;
+    let loopback = |host: &str| match host.parse::<std::net::IpAddr>() {
+        Ok(ip) => ip.is_loopback(),
+        Err(_) => host == "localhost",
+    };
+    match address {
+        Some(address) if !loopback(&address.host) => Err(Invalid::new(
+            &values.get("admin-addr"),
+            "no loopback address",
+            "give 127.0.0.1:PORT or [::1]:PORT; nobody is asked who they are there",
+        )),
+        address => Ok(address),
     }
 }
 

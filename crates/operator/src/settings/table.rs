@@ -108,6 +108,7 @@ static LINES: &[Setting] = &[
     line("metrics-tls-cert-file", "METRICS_TLS_CERT_FILE", "metrics-tls-cert-file", Text, "", Works, "certificate of /metrics; self-signed without"),
     line("metrics-tls-key-file", "METRICS_TLS_KEY_FILE", "metrics-tls-key-file", Text, "", Works, "key of /metrics"),
     line("health-probe-addr", "HEALTH_PROBE_ADDR", "health-probe-addr", Text, ":8081", Works, "address of /healthz and /readyz; 0 switches it off"),
+    line("admin-addr", "", "admin-addr", Text, "127.0.0.1:8082", Works, "loopback address at which the log level is changed (GET and PUT /log-level); 0 switches it off"),
     line("pprof-addr", "PPROF_ADDR", "pprof-addr", Text, "", Without, "no profiler is served: profile the process from outside, with perf or an eBPF profiler"),
     line("webhook-port", "WEBHOOK_PORT", "webhook-port", Integer, "9443", Works, "port of the webhooks"),
     line("enable-webhooks", "ENABLE_WEBHOOKS", "enable-webhooks", Bool, "true", Works, "serve the webhooks"),
@@ -121,7 +122,7 @@ static LINES: &[Setting] = &[
     line("tls-min-version", "TLS_MIN_VERSION", "tls.minversion", Text, "VersionTLS12", Works, "oldest TLS version of webhooks and metrics: VersionTLS12 or VersionTLS13"),
     line("tls-cipher-suites", "TLS_CIPHER_SUITES", "tls.ciphersuites", List, "", Works, "cipher suites of webhooks and metrics, by IANA name"),
     line("tls-cluster-profile", "TLS_CLUSTER_PROFILE", "tls.useclusterprofile", Bool, "false", NotYet, "take TLS settings from the OpenShift APIServer object"),
-    line("tls-configure-operands", "TLS_CONFIGURE_OPERANDS", "tls.configureoperands", Bool, "false", NotYet, "write TLS settings into generated collector configuration"),
+    line("tls-configure-operands", "TLS_CONFIGURE_OPERANDS", "tls.configureoperands", Bool, "false", Works, "write TLS settings into generated collector configuration"),
     // Collectors and other operands.
     line("collector-config-validation", "", "collector-config-validation", Text, "warn", Works, "what becomes of mistakes in collector configurations: off, warn or enforce"),
     line("collector-image", "RELATED_IMAGE_COLLECTOR", "collector-image", Text, "ghcr.io/open-telemetry/opentelemetry-collector-releases/opentelemetry-collector:0.158.0", Works, "default collector image"),
@@ -131,7 +132,7 @@ static LINES: &[Setting] = &[
     // Features.
     line("enable-multi-instrumentation", "ENABLE_MULTI_INSTRUMENTATION", "enable-multi-instrumentation", Bool, "true", Works, "several languages in one pod"),
     line("enable-cr-metrics", "ENABLE_CR_METRICS", "enable-cr-metrics", Bool, "false", Works, "metrics of what collectors are made of"),
-    line("create-sm-operator-metrics", "CREATE_SM_OPERATOR_METRICS", "create-service-monitor-operator-metrics", Bool, "false", NotYet, "create a ServiceMonitor for the operator"),
+    line("create-sm-operator-metrics", "CREATE_SM_OPERATOR_METRICS", "create-service-monitor-operator-metrics", Bool, "false", Works, "create a ServiceMonitor for the operator"),
     line("ignore-missing-collector-crds", "IGNORE_MISSING_COLLECTOR_CRDS", "ignore-missing-collector-crds", Bool, "false", Ignored, "start without the collector's custom resource definition; this operator always does"),
     line("openshift-create-dashboard", "OPENSHIFT_CREATE_DASHBOARD", "openshift-create-dashboard", Bool, "false", Without, "no dashboard is made on OpenShift"),
     line("openshift-webhook-replicas", "OPENSHIFT_WEBHOOK_REPLICAS", "openshift-webhook-replicas", Integer, "2", Without, "replicas are set on the Deployment"),

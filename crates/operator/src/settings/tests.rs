@@ -64,7 +64,7 @@ fn t3_unknown_keys_and_settings_without_effect_are_reported() {
     let process = resolve(
         "webhok-port: 1\ntls:\n  minversion: VersionTLS13\n  wrong: 1",
         &[],
-        &["--openshift-create-dashboard"],
+        &["--operator-opamp-bridge-image=x"],
     )
     .unwrap();
     assert!(
@@ -74,7 +74,7 @@ fn t3_unknown_keys_and_settings_without_effect_are_reported() {
     assert!(process.warnings.iter().any(|w| w.contains("unknown key \"webhok-port\"")));
     assert_eq!(
         process.warnings.last().unwrap(),
-        "accepted, but without effect yet: --openshift-create-dashboard"
+        "accepted, but without effect yet: --operator-opamp-bridge-image"
     );
 }
 
@@ -143,6 +143,28 @@ fn times_of_the_election_keep_two_from_leading() {
     );
     assert!(error("", &[], &[on, "--leader-election-retry-period=30s"]).contains("at most half"));
     assert!(error("", &[], &[on, "--leader-election-lease-duration=soon"]).contains("no usable duration"));
+}
+
+#[test]
+fn the_administrators_port_is_on_loopback_only() {
+    assert_eq!(
+        resolve("", &[], &[]).unwrap().admin,
+        Some(Address { host: "127.0.0.1".to_owned(), port: 8082 })
+    );
+    assert_eq!(resolve("", &[], &["--admin-addr=0"]).unwrap().admin, None);
+    assert!(resolve("", &[], &["--admin-addr=[::1]:1"]).is_ok());
+    assert!(
+        error("", &[], &["--admin-addr=:8082"])
+            .starts_with("--admin-addr: \":8082\" is no loopback address;")
+    );
+}
+
+#[test]
+fn the_tls_settings_reach_collectors_when_they_are_meant_to() {
+    let off = resolve("", &[("TLS_MIN_VERSION", "VersionTLS13")], &[]).unwrap();
+    assert_eq!(off.collector.collector.tls_profile, None);
+    let on = resolve("tls: {minversion: VersionTLS13, configureoperands: true}", &[], &[]).unwrap();
+    assert_eq!(on.collector.collector.tls_profile.unwrap().min_version, "1.3");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use hyper::{
     header::CONTENT_TYPE,
 };
 
-use crate::metrics::Metrics;
+use crate::{metrics::Metrics, telemetry::Span};
 
 /// Path of the defaulting webhook of Instrumentations.
 pub use instrumentation::{DEFAULT_PATH, VALIDATE_PATH};
@@ -53,7 +53,11 @@ impl Webhooks {
         let began = Instant::now();
         let in_flight = metrics.in_flight(path);
         in_flight.inc();
+        let span = Span::of_request(path, request.headers());
         let response = self.answer(path, request).await;
+        let code = response.status();
+        span.with_number("http.response.status_code", code.as_u16().into())
+            .end((!code.is_success()).then(|| code.canonical_reason().unwrap_or_default()));
         in_flight.dec();
         metrics.request(path, response.status().as_u16(), began.elapsed());
         response

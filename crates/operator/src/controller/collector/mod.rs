@@ -43,6 +43,7 @@ use super::queue::Queue;
 use crate::{
     leader::Leader,
     metrics::{Metrics, controller::Pass},
+    telemetry::Span,
 };
 
 /// The controller's name in metrics.
@@ -185,8 +186,13 @@ async fn pass(
 ) -> End {
     let Some(raw) = collectors.get(name) else { return End::Done };
     let available = available.borrow().clone().unwrap_or_default();
+    let span = Span::of_pass("opentelemetrycollector", &name.0, &name.1);
     let result = tokio::time::timeout(LONGEST_PASS, reconcile::reconcile(context, &raw, &available)).await;
     let end = result.unwrap_or_else(|_| End::Failed(format!("no end within {} s", LONGEST_PASS.as_secs())));
+    match &end {
+        End::Done | End::Again(_) => span.end(None),
+        End::Failed(error) | End::Stuck(error) => span.end(Some(error)),
+    }
     match &end {
         End::Failed(error) => {
             warn!(target: "controllers.OpenTelemetryCollector", namespace = name.0, name = name.1, "cannot reconcile, trying again: {error}")
