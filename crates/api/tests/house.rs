@@ -4,7 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic; so may its functions")]
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 const UNWANTED: [&str; 9] =
     ["kube", "kube-client", "kube-runtime", "tokio", "hyper", "rustls", "async-std", "reqwest", "mio"];
@@ -52,4 +52,30 @@ fn the_clock_is_disallowed_in_each() {
             assert!(file.contains(&format!("\"{method}\"")), "{method} is not in clippy.toml");
         }
     }
+}
+
+/// `testing/rows/operator-process.tsv`: each row of the test matrix and each weakness of the reference is tested, or says why not.
+#[test]
+fn each_row_about_the_process_is_tested_or_says_why_not() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let table = std::fs::read_to_string(root.join("testing/rows/operator-process.tsv")).unwrap();
+    let mut rows = Vec::new();
+    for line in table.lines().filter(|line| !line.starts_with('#')) {
+        let fields: Vec<_> = line.split('\t').collect();
+        let [row, case, state, place] = fields[..] else { panic!("four fields, please: {line}") };
+        assert!(!case.is_empty() && !place.is_empty(), "{line}");
+        match state {
+            "tested" => {
+                let (file, test) = place.split_once(' ').unwrap_or((place, ""));
+                let text = std::fs::read_to_string(root.join(file)).unwrap_or_default();
+                assert!(!text.is_empty(), "{row}: there is no {file}");
+                assert!(text.contains(test), "{row}: there is no {test} in {file}");
+            }
+            "not applicable" | "waits" => {}
+            _ => panic!("{row}: {state:?} is no state"),
+        }
+        rows.push(row.to_owned());
+    }
+    let wanted = (1..=51).map(|n| format!("T{n}")).chain((1..=37).map(|n| format!("W{n}")));
+    assert_eq!(rows, wanted.collect::<Vec<_>>());
 }

@@ -270,7 +270,7 @@ async fn t16_t17_usage_metrics_follow_what_is_stored() -> Result<()> {
 }
 
 #[tokio::test]
-async fn t22_t50_ready_means_usable_and_without_the_process_only_collectors_wait_for_it() -> Result<()> {
+async fn t20_t22_t50_ready_means_usable_and_without_the_process_only_collectors_wait_for_it() -> Result<()> {
     let cluster = ControlPlane::start().await?;
     let client = cluster.client().await?;
     let namespace = testkit::namespace(&client, "gone").await?;
@@ -279,6 +279,17 @@ async fn t22_t50_ready_means_usable_and_without_the_process_only_collectors_wait
     testkit::create_yaml(&client, &collector("one", &otlp()), &namespace).await?;
     testkit::create_yaml(&client, INSTRUMENTATION, &namespace).await?;
     deployed(&client, &namespace, "one").await?;
+    let old = "apiVersion: opentelemetry.io/v1alpha1\nkind: OpenTelemetryCollector\nmetadata: {name: old}\nspec:\n  config: |\n    \
+               receivers: {otlp: {protocols: {grpc: {}}}}\n    exporters: {debug: {}}\n    \
+               service: {pipelines: {traces: {receivers: [otlp], exporters: [debug]}}}\n";
+    testkit::create_yaml(&client, old, &namespace).await?;
+    let both = operator::controller::collector::collectors(&client, Some(&namespace));
+    let stored = both.get("old").await?;
+    assert!(
+        stored.data["spec"]["config"]["receivers"]["otlp"].is_object(),
+        "stored as an object: {:?}",
+        stored.data
+    );
     operator.kill9();
     let (made, _) = create_pod(&client, &namespace, &pod("p", JAVA, "true")).await?;
     assert!(init_containers(&made).is_empty());
@@ -288,6 +299,56 @@ async fn t22_t50_ready_means_usable_and_without_the_process_only_collectors_wait
         operator::controller::collector::collectors(&client, Some(&namespace));
     collectors.delete("one", &DeleteParams::default()).await?;
     Ok(())
+}
+
+#[tokio::test]
+async fn t42_the_upgrade_waits_for_webhooks_that_are_away() -> Result<()> {
+    let cluster = ControlPlane::start().await?;
+    let client = cluster.client().await?;
+    let namespace = testkit::namespace(&client, "upgrade").await?;
+    let [before, now] = ["registry.example/java:2.1.0", "registry.example/java:2.2.0"];
+    testkit::apply_yaml(&client, &manifest::yaml(&manifest::crds())?, &namespace).await?;
+    let old = json!({
+        "apiVersion": "opentelemetry.io/v1alpha1",
+        "kind": "Instrumentation",
+        "metadata": {"name": "old", "annotations": {"instrumentation.opentelemetry.io/default-auto-instrumentation-java-image": before}},
+        "spec": {"java": {"image": before}},
+    });
+    testkit::create_yaml(&client, &old.to_string(), &namespace).await?;
+    let away = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": "away"},
+        "webhooks": [{
+            "name": "away.example.com", "failurePolicy": "Fail", "sideEffects": "None", "timeoutSeconds": 1,
+            "admissionReviewVersions": ["v1"], "clientConfig": {"url": "https://127.0.0.1:1/"},
+            "rules": [{"apiGroups": ["opentelemetry.io"], "apiVersions": ["*"], "operations": ["UPDATE"], "resources": ["instrumentations"]}],
+        }],
+    });
+    testkit::apply_yaml(&client, &away.to_string(), &namespace).await?;
+    let args = vec![format!("--auto-instrumentation-java-image={now}")];
+    let options = OperatorOptions { args, no_install: true, ..OperatorOptions::default() };
+    let operator = Operator::start(&cluster, options).await?;
+    testkit::wait_for("a failed upgrade", PATIENCE, async || {
+        Ok(operator.log().contains("could not be upgraded, trying again").then_some(()))
+    })
+    .await?;
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(
+        "admissionregistration.k8s.io",
+        "v1",
+        "ValidatingWebhookConfiguration",
+    ));
+    Api::<DynamicObject>::all_with(client.clone(), &resource)
+        .delete("away", &DeleteParams::default())
+        .await?;
+    let resource =
+        ApiResource::from_gvk(&GroupVersionKind::gvk("opentelemetry.io", "v1alpha1", "Instrumentation"));
+    let instrumentations: Api<DynamicObject> = Api::namespaced_with(client.clone(), &namespace, &resource);
+    testkit::wait_for("the upgrade", PATIENCE, async || {
+        let object = instrumentations.get("old").await?;
+        Ok((object.data["spec"]["java"]["image"] == now).then_some(()))
+    })
+    .await
 }
 
 /// A receiver of traces.
