@@ -168,6 +168,15 @@ fn the_tls_settings_reach_collectors_when_they_are_meant_to() {
 }
 
 #[test]
+fn settings_without_effect_are_named_with_their_reason() {
+    let flags = ["--openshift-create-dashboard", "--openshift-webhook-replicas=3"];
+    let warnings = resolve("collector-configmap-entry: other.yaml", &[], &flags).unwrap().warnings;
+    for reason in ["no dashboard is made", "replicas are set on the Deployment", "is always collector.yaml"] {
+        assert!(warnings.iter().any(|w| w.contains(reason)), "{reason} in {warnings:?}");
+    }
+}
+
+#[test]
 fn a_profiler_is_not_served_and_that_is_said() {
     let process = resolve("", &[("PPROF_ADDR", ":6060")], &[]).unwrap();
     assert!(process.warnings[0].contains("PPROF_ADDR (no profiler is served"), "{:?}", process.warnings);
