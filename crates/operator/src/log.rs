@@ -116,8 +116,11 @@ impl Settings {
 /// The level of the running process.
 struct Control {
     level: Mutex<&'static str>,
-    set: Box<dyn Fn(&str) -> Result<(), String> + Send + Sync>,
+    set: Box<SetLevel>,
 }
+
+/// Puts a level in force.
+type SetLevel = dyn Fn(&str) -> Result<(), String> + Send + Sync;
 
 static CONTROL: OnceLock<Control> = OnceLock::new();
 

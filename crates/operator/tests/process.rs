@@ -113,7 +113,7 @@ async fn t32_t51_only_the_namespaces_that_are_watched_are_reconciled_and_instrum
     let watched = format!("{a}, {b}");
     let env = [
         ("WATCH_NAMESPACE", watched.as_str()),
-        ("HTTPS_PROXY", "http://proxy.invalid:3128"),
+        ("HTTP_PROXY", "http://proxy.invalid:3128"),
         ("NO_PROXY", "127.0.0.1"),
     ];
     let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
@@ -124,7 +124,7 @@ async fn t32_t51_only_the_namespaces_that_are_watched_are_reconciled_and_instrum
     }
     let made = serde_json::to_value(deployed(&client, &a, "one").await?)?;
     let env = made["spec"]["template"]["spec"]["containers"][0]["env"].as_array().context("no env")?;
-    for (name, value) in [("HTTPS_PROXY", "http://proxy.invalid:3128"), ("NO_PROXY", "127.0.0.1")] {
+    for (name, value) in [("HTTP_PROXY", "http://proxy.invalid:3128"), ("NO_PROXY", "127.0.0.1")] {
         for name in [name.to_owned(), name.to_lowercase()] {
             assert!(
                 env.iter().any(|e| e["name"] == name.as_str() && e["value"] == value),
@@ -201,7 +201,7 @@ async fn t18_t28_t29_monitors_are_made_once_their_definitions_appear_and_routes_
     let own = made(service_monitor::NAME).await?;
     assert_eq!(own.metadata.owner_references.context("no owner")?[0].name, "renamed");
     assert_eq!(own.data["spec"]["endpoints"][0]["scheme"], "http", "as --metrics-secure=false says");
-    made("one-collector").await?;
+    made("one-monitoring-collector").await?;
 
     // The reference then waits for the definitions of OLM, and ends.
     let routes = definition("route.openshift.io", "Route").to_string();
@@ -245,14 +245,13 @@ async fn t16_t17_usage_metrics_follow_what_is_stored() -> Result<()> {
         })
         .await
     };
-    let dry: DynamicObject = serde_json::from_str(&collector("dry", &otlp()))?;
-    let only_asked = kube::api::PostParams { dry_run: true, ..Default::default() };
-    collectors.create(&only_asked, &dry).await?;
-
     let receivers = json!({"otlp": {"protocols": {"grpc": {}}}, "otlp/2": {"protocols": {"grpc": {"endpoint": "0.0.0.0:5317"}}}});
     testkit::create_yaml(&client, &collector("one", &receivers), &namespace).await?;
     until(&metric("receivers", "otlp"), true).await?;
     until(&metric("info", "deployment"), true).await?;
+    let dry: DynamicObject = serde_json::from_str(&collector("dry", &otlp()))?;
+    let only_asked = kube::api::PostParams { dry_run: true, ..Default::default() };
+    collectors.create(&only_asked, &dry).await?;
     let scraped = operator.metrics().await?;
     assert!(!scraped.contains("collector_name=\"dry\""), "a dry run counts for nothing");
     assert!(
@@ -384,7 +383,8 @@ async fn receiver() -> Result<(u16, mpsc::UnboundedReceiver<wire::Request>)> {
     Ok((port, received))
 }
 
-#[tokio::test]
+// The receiver works while this waits for the process to end.
+#[tokio::test(flavor = "multi_thread")]
 async fn reviews_and_passes_are_traced_and_reviews_continue_the_trace_of_the_api_server() -> Result<()> {
     let (port, mut received) = receiver().await?;
     let cluster = ControlPlane::start().await?;
