@@ -22,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What is asked of Secrets and ConfigMaps whose content is nobody's business.
 const ONLY_METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 
+/// The same of lists.
+const ONLY_METADATA_OF_LISTS: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 /// Objects in one part of a long list.
 const PAGE: usize = 500;
 
@@ -142,12 +144,40 @@ impl Cluster {
     ///
     /// As [`Cluster::get`].
     pub(crate) fn pages(&self, path: &str) -> Result<Vec<Value>> {
+        self.parts(path, "application/json")
+    }
+
+    /// As [`Cluster::pages`], with nothing but the metadata of the objects.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cluster::get`].
+    pub(crate) fn metadata(&self, path: &str) -> Result<Vec<Value>> {
+        self.parts(path, ONLY_METADATA_OF_LISTS)
+    }
+
+    /// What is no object, such as a log.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cluster::get`].
+    pub(crate) fn text(&self, path: &str) -> Result<String> {
+        let request = http::Request::get(path).body(Vec::new())?;
+        match self.runtime.block_on(self.client.request_text(request)) {
+            Ok(text) => Ok(text),
+            Err(kube::Error::Api(status)) => bail!("the cluster refuses GET {path}: {}", status.message),
+            Err(error) => Err(error).with_context(|| format!("the cluster does not answer GET {path}")),
+        }
+    }
+
+    fn parts(&self, path: &str, accept: &str) -> Result<Vec<Value>> {
+        let sign = if path.contains('?') { '&' } else { '?' };
         let (mut all, mut token) = (Vec::new(), String::new());
         loop {
             // The token is base64 for URLs, so it needs no encoding.
             let query = if token.is_empty() { String::new() } else { format!("&continue={token}") };
-            let request = http::Request::get(format!("{path}?limit={PAGE}{query}"))
-                .header(http::header::ACCEPT, "application/json")
+            let request = http::Request::get(format!("{path}{sign}limit={PAGE}{query}"))
+                .header(http::header::ACCEPT, accept)
                 .body(Vec::new())?;
             let mut list = match self.runtime.block_on(self.client.request::<Value>(request)) {
                 Ok(list) => list,

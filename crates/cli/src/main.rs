@@ -4,6 +4,7 @@
 //! [`SUBCOMMANDS`].
 
 mod arguments;
+mod bundle;
 mod check;
 mod cluster;
 mod colour;
@@ -21,6 +22,7 @@ mod run;
 mod session;
 mod sidecar;
 mod source;
+mod status;
 mod uninject;
 mod workload;
 mod world;
@@ -44,11 +46,13 @@ const SUBCOMMANDS: &[Subcommand] = &[
     Subcommand { command: uninject::command, execute: uninject::execute },
     Subcommand { command: diff::command, execute: diff::execute },
     Subcommand { command: explain::command, execute: explain::execute },
+    Subcommand { command: status::command, execute: status::execute },
     Subcommand { command: check::command, execute: check::execute },
     Subcommand { command: lint::command, execute: lint::execute },
     Subcommand { command: manifests::command, execute: manifests::execute },
     Subcommand { command: manifests::crds_command, execute: manifests::crds_execute },
     Subcommand { command: images::command, execute: images::execute },
+    Subcommand { command: bundle::command, execute: bundle::execute },
     Subcommand { command: completion::command, execute: completion::execute },
 ];
 

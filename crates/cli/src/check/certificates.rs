@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use operator::{certificate::keep, manifest::WEBHOOK_SERVICE};
+use operator::certificate::keep;
 use rustls::{
     CertificateError, ClientConfig, RootCertStore,
     client::{WebPkiServerVerifier, danger::ServerCertVerifier as _},
@@ -107,7 +107,11 @@ fn served(
     let url = text(webhook, "/clientConfig/url");
     let verified = if url.is_empty() {
         match in_secret(cluster, own)? {
-            Some(chain) => verify(roots, &chain, &format!("{WEBHOOK_SERVICE}.{own}.svc")).map(|()| chain),
+            Some(chain) => {
+                let service = |field: &str| text(webhook, &format!("/clientConfig/service/{field}"));
+                verify(roots, &chain, &format!("{}.{}.svc", service("name"), service("namespace")))
+                    .map(|()| chain)
+            }
             None => return Ok(()),
         }
     } else {

@@ -88,21 +88,7 @@ fn run(matches: &ArgMatches) -> Result<Level, Failure> {
         let error = anyhow::anyhow!("check looks at clusters; for files use lint, explain or diff");
         return Err(Failure(Exit::Usage, error));
     }
-    let cluster = given.connect().or_exit(Exit::Cluster)?;
-    let version = cluster.get("/version").or_exit(Exit::Cluster)?;
-    let mut sheet = Sheet::default();
-    platform::version(version.as_deref(), &mut sheet);
-    let own = given.common.operator_namespace.as_str();
-    if matches.get_flag("pre") {
-        platform::apis(&cluster, &mut sheet);
-        platform::permissions(&cluster, own, &mut sheet).or_exit(Exit::Cluster)?;
-        let seen = Seen::read(&cluster, None).or_exit(Exit::Cluster)?;
-        webhooks::others(&cluster, &seen, own, &mut sheet).or_exit(Exit::Cluster)?;
-    } else {
-        let seen = Seen::read(&cluster, given.common.namespace.as_deref()).or_exit(Exit::Cluster)?;
-        let session = Session::new(&given, Some(cluster))?;
-        installed(&session, &seen, own, &mut sheet)?;
-    }
+    let sheet = examine(&given, matches.get_flag("pre"))?;
     let json = matches.get_one::<String>("output").is_some_and(|format| format == "json");
     let text = if json {
         serde_json::to_string_pretty(&sheet.json()).or_exit(Exit::Input)? + "\n"
@@ -113,11 +99,41 @@ fn run(matches: &ArgMatches) -> Result<Level, Failure> {
     Ok(sheet.worst())
 }
 
+/// All results, for people and for programs.
+///
+/// # Errors
+///
+/// When the cluster cannot be asked.
+pub(crate) fn report(given: &Given) -> anyhow::Result<(String, Value)> {
+    let sheet = examine(given, false).map_err(|Failure(_, error)| error)?;
+    Ok((sheet.text(Colour::NEVER), sheet.json()))
+}
+
+/// Makes the checks.
+fn examine(given: &Given, before: bool) -> Result<Sheet, Failure> {
+    let cluster = given.connect().or_exit(Exit::Cluster)?;
+    let version = cluster.get("/version").or_exit(Exit::Cluster)?;
+    let mut sheet = Sheet::default();
+    platform::version(version.as_deref(), &mut sheet);
+    let own = given.common.operator_namespace.as_str();
+    if before {
+        platform::apis(&cluster, &mut sheet);
+        platform::permissions(&cluster, own, &mut sheet).or_exit(Exit::Cluster)?;
+        let seen = Seen::read(&cluster, own, None).or_exit(Exit::Cluster)?;
+        webhooks::others(&cluster, &seen, &mut sheet).or_exit(Exit::Cluster)?;
+    } else {
+        let seen = Seen::read(&cluster, own, given.common.namespace.as_deref()).or_exit(Exit::Cluster)?;
+        let session = Session::new(given, Some(cluster))?;
+        installed(&session, &seen, own, &mut sheet)?;
+    }
+    Ok(sheet)
+}
+
 /// The checks of an installation.
 fn installed(session: &Session, seen: &Seen, own: &str, sheet: &mut Sheet) -> Result<(), Failure> {
     let Some(cluster) = &session.world.cluster else { return Ok(()) };
     platform::apis(cluster, sheet);
-    webhooks::others(cluster, seen, own, sheet).or_exit(Exit::Cluster)?;
+    webhooks::others(cluster, seen, sheet).or_exit(Exit::Cluster)?;
     definitions::check(cluster, seen, sheet);
     webhooks::check(cluster, seen, sheet).or_exit(Exit::Cluster)?;
     certificates::check(cluster, seen, own, sheet).or_exit(Exit::Cluster)?;
@@ -141,6 +157,8 @@ fn progress(what: &str) {
 /// What most checks look at.
 #[derive(Debug, Default)]
 struct Seen {
+    /// The operator's namespace.
+    own: String,
     /// Every Namespace by its name.
     namespaces: BTreeMap<String, Value>,
     /// MutatingWebhookConfigurations.
@@ -169,12 +187,12 @@ const WORKLOADS: [(&str, &str, &str); 4] = [
 
 impl Seen {
     /// Asks the cluster; workloads of one namespace, or of all.
-    fn read(cluster: &Cluster, namespace: Option<&str>) -> anyhow::Result<Seen> {
+    fn read(cluster: &Cluster, own: &str, namespace: Option<&str>) -> anyhow::Result<Seen> {
         let scope = match namespace {
             Some(name) => format!("namespaces/{}/", crate::cluster::segment(name)?),
             None => String::new(),
         };
-        let mut seen = Seen::default();
+        let mut seen = Seen { own: own.to_owned(), ..Seen::default() };
         for object in cluster.pages("/api/v1/namespaces")? {
             seen.namespaces.insert(text(&object, "/metadata/name").to_owned(), object);
         }
@@ -202,17 +220,30 @@ impl Seen {
         Ok(seen)
     }
 
-    /// The configuration of this name.
-    fn configuration(&self, name: &str) -> Option<&Value> {
-        self.mutating.iter().chain(&self.validating).find(|object| text(object, "/metadata/name") == name)
+    /// Our MutatingWebhookConfiguration and our ValidatingWebhookConfiguration.
+    fn own_configurations(&self) -> [Option<&Value>; 2] {
+        use operator::manifest::webhook::{MUTATING, VALIDATING};
+        [own(&self.mutating, MUTATING, &self.own), own(&self.validating, VALIDATING, &self.own)]
     }
 
     /// Our own webhooks, each with the name of its configuration.
     fn own_webhooks(&self) -> impl Iterator<Item = (&str, &Value)> {
-        use operator::manifest::webhook::{MUTATING, VALIDATING};
-        let ours = [MUTATING, VALIDATING].into_iter().filter_map(|name| self.configuration(name));
+        let ours = self.own_configurations().into_iter().flatten();
         ours.flat_map(|object| items(object, "/webhooks").iter().map(|w| (text(object, "/metadata/name"), w)))
     }
+}
+
+/// The configuration of the operator in a namespace: the one of the usual name, or else, as Helm names it after the release,
+/// the one whose webhooks are served from there.
+fn own<'a>(configurations: &'a [Value], usual: &str, namespace: &str) -> Option<&'a Value> {
+    let is_served_from_there = |object: &&Value| {
+        webhooks::is_of_opentelemetry(object)
+            && items(object, "/webhooks")
+                .iter()
+                .all(|w| text(w, "/clientConfig/service/namespace") == namespace)
+    };
+    let named = configurations.iter().find(|object| text(object, "/metadata/name") == usual);
+    named.or_else(|| configurations.iter().find(is_served_from_there))
 }
 
 /// A text in an object; empty when there is none.
@@ -230,4 +261,30 @@ fn title(kind: &str, object: &Value) -> String {
     let namespace = text(object, "/metadata/namespace");
     let slash = if namespace.is_empty() { "" } else { "/" };
     format!("{kind} {namespace}{slash}{}", text(object, "/metadata/name"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn ours_is_the_configuration_of_the_usual_name_or_the_one_served_from_the_operators_namespace() {
+        let configuration = |name: &str, namespace: &str| {
+            let path = "/mutate-opentelemetry-io-v1alpha1-instrumentation";
+            json!({"metadata": {"name": name}, "webhooks": [{"clientConfig": {"service": {"namespace": namespace, "path": path}}}]})
+        };
+        let (usual, release, other) = (
+            configuration("usual", "otel"),
+            configuration("release-mutation", "otel"),
+            configuration("other", "elsewhere"),
+        );
+        let found = |all: &[&Value]| {
+            let all: Vec<Value> = all.iter().map(|object| (*object).clone()).collect();
+            own(&all, "usual", "otel").map(|object| text(object, "/metadata/name").to_owned())
+        };
+        assert_eq!(found(&[&other, &release, &usual]).as_deref(), Some("usual"));
+        assert_eq!(found(&[&other, &release]).as_deref(), Some("release-mutation"));
+        assert_eq!(found(&[&other]), None);
+    }
 }

@@ -1,10 +1,7 @@
 //! Webhook configurations: ours as they must be, and those of other operators.
 
 use operator::{
-    manifest::{
-        Options,
-        webhook::{self, MUTATING, VALIDATING},
-    },
+    manifest::{Options, webhook},
     webhook::pod,
 };
 use serde_json::Value;
@@ -35,38 +32,39 @@ pub(super) fn is_of_pods(webhook: &Value) -> bool {
     path(webhook) == pod::PATH
 }
 
+/// Whether a configuration is that of an OpenTelemetry operator. (The path of pods alone is not enough: many operators have it.)
+pub(super) fn is_of_opentelemetry(configuration: &Value) -> bool {
+    items(configuration, "/webhooks").iter().any(|webhook| path(webhook).contains("opentelemetry-io"))
+}
+
 /// Webhooks of other operators of this kind.
 ///
 /// # Errors
 ///
 /// When the cluster cannot be asked.
-pub(super) fn others(cluster: &Cluster, seen: &Seen, own: &str, sheet: &mut Sheet) -> anyhow::Result<()> {
+pub(super) fn others(cluster: &Cluster, seen: &Seen, sheet: &mut Sheet) -> anyhow::Result<()> {
     sheet.made(Check::OtherOperator, "");
     sheet.made(Check::StaleWebhook, "");
     for configuration in seen.mutating.iter().chain(&seen.validating) {
         let name = text(configuration, "/metadata/name");
-        let webhooks = items(configuration, "/webhooks");
-        let of_opentelemetry = webhooks.iter().any(|webhook| path(webhook).contains("opentelemetry-io"));
-        let Some(first) = webhooks.first().filter(|_| of_opentelemetry) else { continue };
+        let ours =
+            seen.own_configurations().into_iter().flatten().any(|own| text(own, "/metadata/name") == name);
+        let Some(first) = items(configuration, "/webhooks").first() else { continue };
+        if ours || !is_of_opentelemetry(configuration) {
+            continue;
+        }
         let (namespace, service) =
             (text(first, "/clientConfig/service/namespace"), text(first, "/clientConfig/service/name"));
-        let ours = [MUTATING, VALIDATING].contains(&name);
-        if service.is_empty() || (ours && namespace == own) {
-            if !ours {
-                let message = format!(
-                    "webhook configuration {name} sends objects to {}",
-                    text(first, "/clientConfig/url")
-                );
-                sheet.error(Check::OtherOperator, "", message, "");
-            }
+        if service.is_empty() {
+            let message =
+                format!("webhook configuration {name} sends objects to {}", text(first, "/clientConfig/url"));
+            sheet.error(Check::OtherOperator, "", message, "");
             continue;
         }
         let named = format!("webhook configuration {name} names Service {namespace}/{service}");
         if cluster.exists(&cluster::core(namespace, "services", service)?)? {
-            if !ours {
-                sheet.error(Check::OtherOperator, "", format!("{named}: a second operator is installed"), "");
-            }
-        } else if !ours {
+            sheet.error(Check::OtherOperator, "", format!("{named}: a second operator is installed"), "");
+        } else {
             let fix = format!(
                 "kubectl delete {}/{name}",
                 if seen.mutating.contains(configuration) {
@@ -97,14 +95,15 @@ pub(super) fn check(cluster: &Cluster, seen: &Seen, sheet: &mut Sheet) -> anyhow
     ] {
         sheet.made(made, "");
     }
-    for wanted in webhook::objects(&Options::default()) {
-        let name = text(&wanted, "/metadata/name");
-        let Some(found) = seen.configuration(name) else {
-            let message = format!("{} {name} does not exist", text(&wanted, "/kind"));
+    for (wanted, found) in webhook::objects(&Options::default()).iter().zip(seen.own_configurations()) {
+        let Some(found) = found else {
+            let message =
+                format!("{} {} does not exist", text(wanted, "/kind"), text(wanted, "/metadata/name"));
             sheet.error(Check::WebhookConfigurationMissing, "", message, "");
             continue;
         };
-        for webhook in items(&wanted, "/webhooks") {
+        let name = text(found, "/metadata/name");
+        for webhook in items(wanted, "/webhooks") {
             compare(name, webhook, found, seen, sheet);
         }
     }
