@@ -9,6 +9,7 @@ use serde_json::Value;
 #[derive(Deserialize)]
 pub(crate) struct Reason {
     /// Its key in `docs/differences/collector-children.md`, or one word for what only the recordings are concerned with.
+    #[allow(dead_code, reason = "used where the entries are looked up")]
     pub(crate) reason: String,
     /// The fields of the object that differ: `/spec/ports/*`; `/` is the whole object, which only one side has.
     fields: Vec<String>,

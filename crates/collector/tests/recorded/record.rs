@@ -95,8 +95,23 @@ impl State {
         stored
     }
 
+    /// The status as the Go operator wrote it; `<current>` stands for the generation.
+    #[allow(dead_code, reason = "used where collectors are written into a cluster")]
+    pub(crate) fn status(&self) -> Value {
+        self.stored["v1beta1"]["status"].clone()
+    }
+
     /// The children in the form in which they are compared, with their real hashes.
     pub(crate) fn children(&self) -> Children {
+        let mut children = self.objects();
+        for (name, object) in &mut children {
+            api_server::comparable(name.split('/').next().unwrap_or_default(), object);
+        }
+        children
+    }
+
+    /// The children as they were, with their real hashes.
+    pub(crate) fn objects(&self) -> Children {
         let mut children = Children::new();
         for (name, object) in &self.children {
             let mut object = object.clone();
@@ -114,9 +129,7 @@ impl State {
                     name = name.replace(placeholder, &real);
                 }
             }
-            let mut object = serde_json::from_str(&text).expect("it was JSON");
-            api_server::comparable(name.split('/').next().unwrap_or_default(), &mut object);
-            children.insert(name, object);
+            children.insert(name, serde_json::from_str(&text).expect("it was JSON"));
         }
         children
     }
