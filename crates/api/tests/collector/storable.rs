@@ -53,6 +53,8 @@ fn repair(value: &mut Value, schema: &Value, required: bool) {
     if schema["x-kubernetes-int-or-string"] == true {
         if schema["pattern"].is_string() && value.is_string() {
             *value = json!("100Mi");
+        } else if value.is_null() && required {
+            *value = json!(80);
         }
         return;
     }

@@ -55,7 +55,12 @@ async fn there_and_back(client: &Client, seed: u64, api_version: &str) -> Result
     ensure!(said(&there, other) == said(&expected, other), "{name} in {other}:\n{expected}\n{there}");
 
     // A client of the other version that writes what it read changes nothing, annotations and generation included.
-    send(client, "PUT", &path(other), &there).await?.object()?;
+    let mut answer = send(client, "PUT", &path(other), &there).await?;
+    while answer.code == 409 {
+        // The operator has written its status or finalizer meanwhile.
+        answer = send(client, "PUT", &path(other), &get(client, &path(other)).await?).await?;
+    }
+    answer.object()?;
     let after = get(client, &path(mine)).await?;
     ensure!(said(&after, mine) == said(&here, mine), "{name} after a round:\n{here}\n{after}");
     let annotations = |object: &Value| {
@@ -106,6 +111,6 @@ async fn random_objects_go_through_the_conversion_webhook_and_come_back() -> Res
     }
     println!("{} objects were refused by the schema of Kubernetes:\n{}", refused.len(), refused.join("\n"));
     assert!(failed.is_empty(), "{} failed:\n{}", failed.len(), failed.join("\n"));
-    assert!(refused.len() < 40, "only {} were stored:\n{}", 400 - refused.len(), refused.join("\n"));
+    assert!(refused.len() < 20, "only {} were stored:\n{}", 400 - refused.len(), refused.join("\n"));
     Ok(())
 }
