@@ -18,7 +18,22 @@ const FACTS: [(&str, &str); 2] = [
 
 /// Facts in which our schemas differ from the Go operator's on purpose: version and path, and what it is here.
 fn additions() -> BTreeMap<(&'static str, &'static str), Value> {
-    BTreeMap::new()
+    // The Go operator's rules cannot be evaluated for a collector without a mode, which is refused then when no webhook has given it
+    // one.
+    let sidecar_without = |attribute: &str, set: &str| {
+        format!("!(has(self.mode) && self.mode == 'sidecar' && {set}) || !has(self.{attribute})")
+    };
+    let spec = json!({
+        "type": "object",
+        "required": ["config"],
+        "rules": [
+            sidecar_without("affinity", "self.affinity != null"),
+            sidecar_without("priorityClassName", "self.priorityClassName != ''"),
+            sidecar_without("additionalContainers", "size(self.additionalContainers) > 0"),
+            sidecar_without("tolerations", "size(self.tolerations) > 0"),
+        ],
+    });
+    BTreeMap::from([(("v1beta1", ".spec"), spec)])
 }
 
 /// Everything about a schema node but its text and its children, by path: `[]` items, `{}` values of a map.

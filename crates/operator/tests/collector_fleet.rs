@@ -11,8 +11,6 @@ mod cluster;
 mod conversion;
 #[path = "../../collector/tests/recorded/difference.rs"]
 mod difference;
-#[path = "collector_fleet/errors.rs"]
-mod errors;
 #[path = "collector_fleet/later.rs"]
 mod later;
 #[path = "../../api/tests/collector/plain.rs"]

@@ -50,9 +50,10 @@ impl Watches {
         let Watches { client, scope, queue, known, children, available, .. } = &*watches;
         let scopes: Vec<Option<String>> =
             if scope.is_empty() { vec![None] } else { scope.iter().cloned().map(Some).collect() };
-        // Collectors, and what the cluster offers, and the kinds that every cluster has; optional kinds count once they are there.
-        let required = KINDS.iter().filter(|k| (k.is_available)(&Available::default())).count();
-        let missing = Arc::new(watch::Sender::new(scopes.len() * (1 + required) + 1));
+        // Collectors, what the cluster offers, and every kind: one that is not offered counts as listed when that is known. A pass that
+        // began before ClusterRoles are listed would make those that are there.
+        let of_kinds: usize = KINDS.iter().map(|k| if k.cluster { 1 } else { scopes.len() }).sum();
+        let missing = Arc::new(watch::Sender::new(scopes.len() + of_kinds + 1));
         for scope in &scopes {
             let api = collectors(client, scope.as_deref());
             tasks.spawn(watch_collectors(watches.clone(), api, scope.clone(), missing.clone()));
@@ -63,15 +64,23 @@ impl Watches {
             for scope in scopes {
                 let api = api(client, kind.kind, scope.as_deref());
                 let watch = Watch { kind, scope, queue: queue.clone(), children: children.clone() };
-                let missing = (!optional).then(|| missing.clone());
+                let missing = missing.clone();
                 let (mut available, leader) = (available.clone(), watches.leader.clone());
                 tasks.spawn(async move {
                     // Who only stands by does not remember what it would write.
                     leader.elected().await;
                     let there = |a: &Option<Available>| a.as_ref().is_some_and(|a| (kind.is_available)(a));
-                    if !optional || available.wait_for(there).await.is_ok() {
-                        watch.run(api, missing).await;
+                    let mut missing = Some(missing);
+                    if optional {
+                        let offered = available.wait_for(Option::is_some).await.is_ok_and(|a| there(&a));
+                        if let Some(missing) = missing.take_if(|_| !offered) {
+                            one_less(&missing);
+                        }
+                        if available.wait_for(there).await.is_err() {
+                            return;
+                        }
                     }
+                    watch.run(api, missing).await;
                 });
             }
         }
@@ -203,6 +212,7 @@ struct Watch {
 }
 
 impl Watch {
+    /// `missing` counts one less when the objects are listed, or cannot be.
     async fn run(self, api: Api<DynamicObject>, missing: Option<Arc<watch::Sender<usize>>>) {
         let ours = format!("{}={}", label::MANAGED_BY, label::OPERATOR);
         let events = watcher::watcher(api, watcher::Config::default().labels(&ours)).default_backoff();
@@ -238,7 +248,12 @@ impl Watch {
                     }
                 }
                 Err(error) => {
-                    warn!(target: "controllers.OpenTelemetryCollector", kind, "cannot watch: {error}")
+                    warn!(target: "controllers.OpenTelemetryCollector", kind, "cannot watch: {error}");
+                    // Without the right to see what few clusters have, collectors get what every cluster has.
+                    let optional = !(self.kind.is_available)(&Available::default());
+                    if let Some(missing) = missing.take_if(|_| optional && is_refused(&error)) {
+                        one_less(&missing);
+                    }
                 }
             }
         }
@@ -264,4 +279,12 @@ impl Watch {
             self.queue.add(collector, SETTLE);
         }
     }
+}
+
+/// Whether the API server has answered, and does not let us see.
+fn is_refused(error: &watcher::Error) -> bool {
+    let (watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error)) = error else {
+        return false;
+    };
+    matches!(error, kube::Error::Api(status) if matches!(status.code, 401 | 403 | 404))
 }
