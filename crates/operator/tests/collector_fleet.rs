@@ -1,6 +1,8 @@
 //! Many collectors on a real API server: those that were recorded behind the Go operator, random ones through the conversion webhook,
 //! two hundred at once, and those that the Go operator leaves behind.
 
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test may panic; so may its functions")]
+
 #[path = "../../collector/tests/recorded/api_server.rs"]
 mod api_server;
 #[path = "collector_fleet/at_once.rs"]

@@ -54,6 +54,11 @@ async fn leave(client: &Client, record: &Record, state: &State) -> Result<Left> 
     if let Some(metadata) = collector["metadata"].as_object_mut() {
         metadata.remove("uid");
     }
+    // The autoscaler of this control plane would really scale, which is a change of the spec; that of the recorder did not.
+    let least = collector["spec"]["autoscaler"]["minReplicas"].clone();
+    if least.is_number() {
+        collector["spec"]["replicas"] = least;
+    }
     let created = send(client, "POST", &cluster::collectors(V1BETA1, &id), &collector).await?.object()?;
     let mut status = state.status();
     let unmanaged = collector["spec"]["managementState"] == "unmanaged";
