@@ -15,15 +15,13 @@ pub(crate) fn storable(random: &mut Random, api_version: &str) -> Value {
         spec.retain(|name, _| !name.starts_with("future"));
     }
     repair(&mut object, schema, false);
-    match &object["spec"]["config"] {
-        Value::String(text) => {
-            if let Ok(mut config) = serde_json::from_str::<Value>(text) {
-                keep_in_kubernetes_json(&mut config);
-                object["spec"]["config"] = json!(config.to_string());
-            }
-        }
-        _ => keep_in_kubernetes_json(&mut object["spec"]["config"]),
+    if let Some(text) = object["spec"]["config"].as_str()
+        && let Ok(mut config) = serde_json::from_str::<Value>(text)
+    {
+        keep_in_kubernetes_json(&mut config);
+        object["spec"]["config"] = json!(config.to_string());
     }
+    keep_in_kubernetes_json(&mut object["spec"]);
     if object["spec"]["mode"] == "sidecar" {
         for name in ["affinity", "priorityClassName", "additionalContainers", "tolerations"] {
             object["spec"].as_object_mut().unwrap().remove(name);
