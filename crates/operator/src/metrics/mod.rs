@@ -64,6 +64,8 @@ pub struct LeaseLabels {
 pub enum Outcome {
     /// Something was injected.
     Injected,
+    /// It had been injected before, most likely a moment ago: the API server asks again when somebody changed the pod.
+    AlreadyInjected,
     /// Something was asked for and nothing was injected.
     Declined,
     /// Nothing was asked for.
@@ -76,6 +78,7 @@ impl Outcome {
     fn word(self) -> &'static str {
         match self {
             Outcome::Injected => "injected",
+            Outcome::AlreadyInjected => "already_injected",
             Outcome::Declined => "declined",
             Outcome::NotRequested => "not_requested",
             Outcome::BadRequest => "bad_request",

@@ -12,7 +12,7 @@ use api::Settings;
 use futures::FutureExt;
 use inject::{About, Decision, Metadata, Namespace, Pod, Reason, Request, Verdict};
 use serde_json::value::RawValue;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::review::{Answer, Status, read};
 use crate::{
@@ -160,7 +160,15 @@ impl Pods {
         let Decided { decision, of } = decided;
         let removed = decision.verdicts.iter().any(|v| v.reason == Reason::SidecarRemoved);
         let injected = decision.injected() || removed;
-        self.metrics.review(if injected { Outcome::Injected } else { Outcome::Declined }, took);
+        // Injection changes the pod, so Kubernetes' own plugins complete it (a token for the agent's container), and the API
+        // server asks once more. That is no news to anybody.
+        let again = decision.verdicts.iter().all(|v| v.reason == Reason::AlreadyInjected);
+        let outcome = match (injected, again) {
+            (true, _) => Outcome::Injected,
+            (false, true) => Outcome::AlreadyInjected,
+            (false, false) => Outcome::Declined,
+        };
+        self.metrics.review(outcome, took);
         for verdict in &decision.verdicts {
             self.metrics.verdict(verdict.about, verdict.reason);
         }
@@ -176,6 +184,8 @@ impl Pods {
             error!(target: "pod-webhook", namespace, owner_kind = %kind, owner = %name, %reasons, detail = %text, "pod declined");
         } else if injected {
             info!(target: "pod-webhook", namespace, owner_kind = %kind, owner = %name, %reasons, detail = %text, "pod injected");
+        } else if again {
+            debug!(target: "pod-webhook", namespace, owner_kind = %kind, owner = %name, %reasons, detail = %text, "pod seen again");
         } else {
             warn!(target: "pod-webhook", namespace, owner_kind = %kind, owner = %name, %reasons, detail = %text, "pod declined");
         }
