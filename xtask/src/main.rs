@@ -5,6 +5,7 @@ mod cargo;
 mod ci;
 mod control_plane;
 mod demo;
+mod e2e;
 mod generate;
 mod image;
 mod node;
@@ -31,6 +32,8 @@ enum Task {
         #[command(subcommand)]
         action: Option<control_plane::Action>,
     },
+    /// The end-to-end tests: real applications, agents and Collectors on a real node
+    E2e(e2e::Options),
     /// Make images as OCI archives, without a registry and without a container engine
     Image(image::Options),
     /// A real one-node cluster on this machine, on which pods run
@@ -63,6 +66,7 @@ async fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::ControlPlane { action } => {
             control_plane::run(action.as_ref()).await.map(|()| ExitCode::SUCCESS)
         }
+        Task::E2e(options) => e2e::run(&options).await,
         Task::Image(options) => image::run(options).await.map(|()| ExitCode::SUCCESS),
         Task::Node { action } => node::run(&action).await,
         Task::Demo(options) => demo::run(&options).await,

@@ -40,7 +40,7 @@ pub use cluster::{Cluster, KUBECONFIG_VARIABLE, helm, kubectl, namespace, shared
 pub use component::Component;
 pub use control_plane::{ControlPlane, METADATA_AUDIT_POLICY, Options};
 pub use definitions::custom_resource_definitions;
-pub use http::get;
+pub use http::{get, get_from};
 pub use operator::{OPERATOR_BINARY_VARIABLE, Operator, OperatorOptions, operator_binary};
 pub use port::free as free_port;
 pub use wait::wait_for;

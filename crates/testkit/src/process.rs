@@ -145,7 +145,7 @@ pub(crate) fn signal(pid: u32, number: i32) -> bool {
 ///
 /// The kernel ties that to the *thread* that started the child (`PR_SET_PDEATHSIG`), and test threads end before
 /// the process does: so one thread that lives as long as the process starts all children.
-fn spawn(command: Command) -> std::io::Result<Child> {
+pub(crate) fn spawn(command: Command) -> std::io::Result<Child> {
     type Job = (Command, SyncSender<std::io::Result<Child>>);
     static THREAD: OnceLock<Sender<Job>> = OnceLock::new();
 

@@ -12,9 +12,9 @@ const APPLETS: &[&str] = &[
     "sh", "cat", "cp", "ls", "mkdir", "sleep", "test", "timeout", "wget", "nc", "id", "env", "chmod", "grep",
 ];
 /// Nobody's numeric id, as distroless images use it.
-pub(super) const NOBODY: &str = "65532:65532";
+pub(crate) const NOBODY: &str = "65532:65532";
 
-pub(super) fn recipes() -> Vec<Recipe> {
+pub(crate) fn recipes() -> Vec<Recipe> {
     vec![Recipe {
         name: "pause",
         image: PAUSE.to_owned(),
@@ -25,7 +25,7 @@ pub(super) fn recipes() -> Vec<Recipe> {
 }
 
 /// A shell and the usual commands, in one static program.
-pub(super) fn shell() -> anyhow::Result<Layer> {
+pub(crate) fn shell() -> anyhow::Result<Layer> {
     let busybox = debian_packages("busybox", &["busybox-static"])?;
     let mut layer = Layer::default().file("bin/busybox", &busybox.join("bin/busybox"))?;
     for applet in APPLETS {
@@ -38,12 +38,12 @@ pub(super) fn shell() -> anyhow::Result<Layer> {
 }
 
 /// The shell, and the libraries of programs that are not static.
-pub(super) fn layers() -> anyhow::Result<Vec<Layer>> {
+pub(crate) fn layers() -> anyhow::Result<Vec<Layer>> {
     let libraries = debian_packages("base", LIBRARIES)?;
     Ok(vec![shell()?, Layer::default().tree("", &libraries, documentation)?])
 }
 
 /// Manuals and the like have no place in an image.
-pub(super) fn documentation(path: &std::path::Path) -> bool {
+pub(crate) fn documentation(path: &std::path::Path) -> bool {
     ["usr/share/doc", "usr/share/man", "usr/share/lintian"].iter().any(|folder| path.ends_with(folder))
 }

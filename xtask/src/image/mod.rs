@@ -7,7 +7,7 @@ pub(crate) mod layer;
 
 mod agent;
 mod application;
-mod base;
+pub(crate) mod base;
 mod collector;
 mod operator;
 mod recipe;

@@ -7,7 +7,7 @@
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, ExitStatus},
 };
 
 use anyhow::{Context, bail};
@@ -58,6 +58,15 @@ impl Sandbox {
             .args(["--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child=KILL", "--"])
             .arg(program);
         Ok(command)
+    }
+
+    /// Runs such a command to its end. The kernel kills it when this process is killed.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn run(&self, command: Command) -> anyhow::Result<ExitStatus> {
+        let mut child = crate::process::spawn(command).context("cannot start unshare (util-linux)")?;
+        child.wait().context("cannot wait for the sandbox")
     }
 }
 

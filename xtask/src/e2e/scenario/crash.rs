@@ -1,0 +1,76 @@
+//! The operator is killed, the kubelet is killed, the API server is stopped: applications keep running and new pods are
+//! served.
+
+use anyhow::ensure;
+use testkit::{Component, wait_for};
+
+use super::{Application, file_collector, instrumentation, server_span};
+use crate::e2e::world::{PATIENCE, World};
+
+const NAMESPACE: &str = "crash";
+
+pub(super) async fn run(world: &World<'_>) -> anyhow::Result<()> {
+    world.namespace(NAMESPACE, &[]).await?;
+    let folder = world.shared_folder(NAMESPACE)?;
+    world.apply(NAMESPACE, &file_collector("sink", &folder, "mode: deployment"))?;
+    world.rolled_out(NAMESPACE, "deployment/sink-collector").await?;
+    world.apply(NAMESPACE, &instrumentation("demo", "http://sink-collector:4318"))?;
+    let application = |name| Application { name, language: "python", ..Application::default() }.yaml();
+    world.apply(NAMESPACE, &application("steady"))?;
+    world.rolled_out(NAMESPACE, "deployment/steady").await?;
+    let steady = world.pod(NAMESPACE, "app=steady").await?;
+
+    for crash in ["operator", "kubelet", "api-server"] {
+        match crash {
+            "operator" => {
+                let arguments = [
+                    "delete",
+                    "pods",
+                    "-n",
+                    "opentelemetry-operator-system",
+                    "--all",
+                    "--grace-period=0",
+                    "--force",
+                ];
+                world.kubectl(&arguments, "")?;
+                world
+                    .rolled_out(
+                        "opentelemetry-operator-system",
+                        "deployment/opentelemetry-operator-controller-manager",
+                    )
+                    .await?;
+            }
+            "kubelet" => {
+                world.node.restart_kubelet()?;
+                world.node.wait_until_ready().await?;
+            }
+            _ => {
+                let control_plane = world.node.control_plane();
+                control_plane.kill_component(Component::ApiServer);
+                world.ask(&steady).await?;
+                control_plane.start_component(Component::ApiServer).await?;
+                world.node.wait_until_ready().await?;
+            }
+        }
+        world.ask(&steady).await?;
+        wait_for("the API server to take a new application", PATIENCE, async || {
+            world.apply(NAMESPACE, &application(crash)).map(Some)
+        })
+        .await?;
+        world.rolled_out(NAMESPACE, &format!("deployment/{crash}")).await?;
+        let pod = world.pod(NAMESPACE, &format!("app={crash}")).await?;
+        server_span(world, &pod, &folder, crash).await?;
+    }
+    let again = world.pod(NAMESPACE, "app=steady").await?;
+    let restarts: i32 = again
+        .status
+        .iter()
+        .flat_map(|s| s.container_statuses.iter().flatten())
+        .map(|c| c.restart_count)
+        .sum();
+    ensure!(
+        again.metadata.uid == steady.metadata.uid && restarts == 0,
+        "the steady application was restarted"
+    );
+    Ok(())
+}
