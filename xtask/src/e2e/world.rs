@@ -15,7 +15,8 @@ use testkit::{
 
 /// Java once needed two minutes on a machine that compiled at the same time.
 pub(super) const PATIENCE: Duration = Duration::from_secs(300);
-const OPERATOR_NAMESPACE: &str = "opentelemetry-operator-system";
+pub(super) const OPERATOR_NAMESPACE: &str = "opentelemetry-operator-system";
+pub(super) const OPERATOR_LABEL: &str = "app.kubernetes.io/name=opentelemetry-operator";
 
 pub(super) struct World<'a> {
     pub(super) node: &'a Node,
@@ -31,6 +32,11 @@ impl<'a> World<'a> {
     /// `deploy/install.yaml` as it is; the image has the name that it asks for.
     pub(super) async fn install_operator(&self) -> anyhow::Result<()> {
         self.kubectl(&["apply", "--server-side", "-f", "-"], &super::file("deploy/install.yaml")?)?;
+        self.operator_is_ready().await
+    }
+
+    /// Waits until every replica of the operator is ready.
+    pub(super) async fn operator_is_ready(&self) -> anyhow::Result<()> {
         self.rolled_out(OPERATOR_NAMESPACE, "deployment/opentelemetry-operator-controller-manager").await
     }
 
@@ -121,14 +127,7 @@ impl<'a> World<'a> {
     pub(super) fn evidence(&self) {
         for arguments in [
             &["get", "pods", "-A", "-o", "wide"][..],
-            &[
-                "logs",
-                "-n",
-                OPERATOR_NAMESPACE,
-                "-l",
-                "app.kubernetes.io/name=opentelemetry-operator",
-                "--tail=30",
-            ],
+            &["logs", "-n", OPERATOR_NAMESPACE, "-l", OPERATOR_LABEL, "--tail=30"],
         ] {
             println!("$ kubectl {}", arguments.join(" "));
             println!("{}", self.kubectl(arguments, "").unwrap_or_else(|error| error.to_string()));

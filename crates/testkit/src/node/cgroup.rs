@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// # Errors
 /// When the kernel refuses.
 pub(crate) fn make() -> anyhow::Result<()> {
-    for path in paths() {
+    for path in HIERARCHIES.iter().map(|h| Path::new("/sys/fs/cgroup").join(h).join(NAME)) {
         fs::create_dir_all(&path).with_context(|| format!("cannot make the cgroup {}", path.display()))?;
         // A cpuset without processors and memory holds no process.
         for file in ["cpuset.cpus", "cpuset.mems"] {
@@ -59,7 +59,8 @@ pub(crate) fn exist() -> Option<PathBuf> {
 }
 
 fn paths() -> impl Iterator<Item = PathBuf> {
-    HIERARCHIES.iter().map(|h| Path::new("/sys/fs/cgroup").join(h).join(NAME))
+    // The last is where a machine with both versions has version 2; the kubelet makes its folder there as well.
+    HIERARCHIES.iter().chain(&["unified"]).map(|h| Path::new("/sys/fs/cgroup").join(h).join(NAME))
 }
 
 /// Children first; a cgroup goes by `rmdir` although there are files in it.

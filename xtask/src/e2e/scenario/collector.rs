@@ -95,10 +95,15 @@ pub(super) async fn change(world: &World<'_>) -> anyhow::Result<()> {
     let asking = tokio::spawn(ask_without_end(world::address(&pod)?, asked.clone()));
     world.rolled_out(namespace, "deployment/sink-collector").await?;
     wait_for("the new configuration", PATIENCE, async || {
-        let deployment = world.kubectl(&["get", "deployment/sink-collector", "-n", namespace, "-o", "yaml"], "")?;
+        let deployment =
+            world.kubectl(&["get", "deployment/sink-collector", "-n", namespace, "-o", "yaml"], "")?;
         let maps = world.kubectl(&["get", "configmaps", "-n", namespace, "-o", "json"], "")?;
         let maps: serde_json::Value = serde_json::from_str(&maps)?;
-        let new = maps["items"].as_array().into_iter().flatten().find(|map| map["data"].to_string().contains("300ms"));
+        let new = maps["items"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|map| map["data"].to_string().contains("300ms"));
         let name = new.and_then(|map| map["metadata"]["name"].as_str());
         Ok(name.is_some_and(|name| deployment.contains(name)).then_some(()))
     })

@@ -5,7 +5,7 @@ use anyhow::ensure;
 use testkit::{Component, wait_for};
 
 use super::{Application, file_collector, instrumentation, server_span};
-use crate::e2e::world::{PATIENCE, World};
+use crate::e2e::world::{OPERATOR_LABEL, OPERATOR_NAMESPACE, PATIENCE, World};
 
 const NAMESPACE: &str = "crash";
 
@@ -23,22 +23,33 @@ pub(super) async fn run(world: &World<'_>) -> anyhow::Result<()> {
     for crash in ["operator", "kubelet", "api-server"] {
         match crash {
             "operator" => {
-                let arguments = [
+                let uids = || {
+                    let path = "jsonpath={.items[*].metadata.uid}";
+                    world.kubectl(
+                        &["get", "pods", "-n", OPERATOR_NAMESPACE, "-l", OPERATOR_LABEL, "-o", path],
+                        "",
+                    )
+                };
+                let before = uids()?;
+                let at_once = [
                     "delete",
                     "pods",
                     "-n",
-                    "opentelemetry-operator-system",
-                    "--all",
+                    OPERATOR_NAMESPACE,
+                    "-l",
+                    OPERATOR_LABEL,
                     "--grace-period=0",
                     "--force",
                 ];
-                world.kubectl(&arguments, "")?;
-                world
-                    .rolled_out(
-                        "opentelemetry-operator-system",
-                        "deployment/opentelemetry-operator-controller-manager",
-                    )
-                    .await?;
+                world.kubectl(&at_once, "")?;
+                // The Deployment looks rolled out until its controller has noticed.
+                wait_for("new pods of the operator", PATIENCE, async || {
+                    let now = uids()?;
+                    let gone = before.split(' ').all(|uid| !now.contains(uid));
+                    Ok((gone && !now.is_empty()).then_some(()))
+                })
+                .await?;
+                world.operator_is_ready().await?;
             }
             "kubelet" => {
                 world.node.restart_kubelet()?;
