@@ -7,6 +7,7 @@ use std::{
 
 use clap::{Arg, ArgAction, ArgMatches, Command, builder::PossibleValuesParser, value_parser};
 use operator::manifest::{self, Certificates, Options};
+use serde_json::{Value, json};
 
 /// The arguments of `manifests`.
 pub(crate) fn command() -> Command {
@@ -49,6 +50,25 @@ pub(crate) fn command() -> Command {
                 .action(ArgAction::SetTrue)
                 .help("let the operator give collectors the rights that their components need; it holds them all, then"),
         )
+        .arg(output())
+}
+
+fn output() -> Arg {
+    Arg::new("output")
+        .short('o')
+        .long("output")
+        .value_parser(PossibleValuesParser::new(["yaml", "json"]))
+        .default_value("yaml")
+        .help("Format; json is one List")
+}
+
+/// Prints objects in the format that is asked for.
+fn print_all(matches: &ArgMatches, objects: &[Value]) -> anyhow::Result<ExitCode> {
+    if matches.get_one::<String>("output").is_some_and(|format| format == "json") {
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
+        return print(&(serde_json::to_string_pretty(&list)? + "\n"));
+    }
+    print(&manifest::yaml(objects)?)
 }
 
 /// Prints them.
@@ -67,17 +87,17 @@ pub(crate) fn execute(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         create_rbac_permissions: matches.get_flag("create-rbac-permissions"),
         ..defaults
     };
-    print(&manifest::yaml(&manifest::all(&options))?)
+    print_all(matches, &manifest::all(&options))
 }
 
 /// The arguments of `crds`.
 pub(crate) fn crds_command() -> Command {
-    Command::new("crds").about("Print the custom resource definitions, for kubectl apply")
+    Command::new("crds").about("Print the custom resource definitions, for kubectl apply").arg(output())
 }
 
 /// Prints them.
-pub(crate) fn crds_execute(_: &ArgMatches) -> anyhow::Result<ExitCode> {
-    print(&manifest::yaml(&manifest::crds())?)
+pub(crate) fn crds_execute(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
+    print_all(matches, &manifest::crds())
 }
 
 /// Prints; a reader that has seen enough (`| head`) is no error.

@@ -198,3 +198,14 @@ fn images_are_those_of_the_flags_the_environment_and_the_file() {
         assert!(of(purpose)["image"].as_str().unwrap().contains(':'));
     }
 }
+
+#[test]
+fn manifests_are_the_same_in_json() {
+    for subcommand in ["manifests", "crds"] {
+        let yaml = String::from_utf8(stdout(run(&data(), &[subcommand], b""))).unwrap();
+        let json: serde_json::Value =
+            serde_json::from_slice(&stdout(run(&data(), &[subcommand, "-o", "json"], b""))).unwrap();
+        let objects: Vec<serde_json::Value> = serde_saphyr::from_multiple(&yaml).unwrap();
+        assert_eq!(json["items"], serde_json::Value::Array(objects), "{subcommand}");
+    }
+}

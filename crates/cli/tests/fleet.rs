@@ -129,6 +129,42 @@ async fn each_workload_has_its_state_and_the_totals_say_why() {
     assert!(all.contains(&namespace), "{all}");
 }
 
+#[tokio::test]
+async fn what_an_upgrade_would_change_in_a_cluster_is_shown_and_not_done() {
+    let cluster = testkit::shared().await.unwrap();
+    testkit::Operator::shared().await.unwrap();
+    let client = cluster.client().await.unwrap();
+    let namespace = testkit::namespace(&client, "upgrade").await.unwrap();
+    let old = "registry.example/java:1.0.0";
+    let yaml = INSTRUMENTATION.replace(
+        "metadata: {name: main}",
+        &format!("metadata: {{name: main, annotations: {{instrumentation.opentelemetry.io/default-auto-instrumentation-java-image: '{old}'}}}}"),
+    );
+    let yaml = yaml.replace("spec: {", &format!("spec: {{java: {{image: '{old}'}}, "));
+    testkit::create_yaml(&client, &yaml, &namespace).await.unwrap();
+    let kubeconfig = format!("--kubeconfig={}", cluster.kubeconfig().display());
+    let diff = |more: &[&str]| otel(&[&["diff", "--upgrade", "-n", &namespace, &kubeconfig], more].concat());
+    for _ in 0..2 {
+        let (code, shown, stderr) = diff(&[]);
+        assert_eq!(code, 1, "{shown}{stderr}");
+        assert!(
+            shown.contains(&format!("+++ cluster (Instrumentation {namespace}/main upgraded to 0.158.0)")),
+            "{shown}"
+        );
+        assert!(
+            shown.contains(&format!("-    image: '{old}'")) || shown.contains(&format!("-    image: {old}")),
+            "{shown}"
+        );
+    }
+    let (_, json, _) = diff(&["-o", "json"]);
+    let report: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(report["objects"][0]["name"], "main");
+    assert!(!report["objects"][0]["patch"].as_array().unwrap().is_empty(), "{report:#}");
+    // With the image that it has as the release's, nothing is to be done.
+    let (code, shown, _) = diff(&[&format!("--auto-instrumentation-java-image={old}")]);
+    assert_eq!((code, shown.as_str()), (0, ""));
+}
+
 /// Must not be in the bundle.
 const CANARY: &str = "hunter2canary";
 
