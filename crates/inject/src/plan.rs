@@ -66,7 +66,9 @@ pub fn plan(pod: &Pod<'_>, request: &Request, facts: &Facts, settings: &Settings
             verdicts.extend(unknown_languages(request));
         }
     }
-    if verdicts.iter().all(|v| v.reason == Reason::AlreadyInjected) {
+    // Whoever injected a pod without a verdict: with one, it does not count as missed.
+    let told = !settings.verdict_annotation || pod.metadata.annotations.contains_key(annotation::VERDICT);
+    if told && verdicts.iter().all(|v| v.reason == Reason::AlreadyInjected) {
         return Decision { verdicts, patch: Vec::new() };
     }
     let existing = pod.metadata.annotations.get(annotation::VERDICT).map(String::as_str).unwrap_or_default();

@@ -173,6 +173,11 @@ impl Reason {
         Reason::ALL.into_iter().find(|r| r.code() == code)
     }
 
+    /// Whether a user should hear of it: something was asked for and not done.
+    pub fn is_news(self) -> bool {
+        !self.is_as_asked()
+    }
+
     /// The reason of the event on the workload. It is the code, but where the reference operator has a word of its own, which
     /// people may have alerts for.
     pub fn event_reason(self) -> &'static str {
@@ -331,7 +336,7 @@ impl Verdict {
 
     /// Whether a user should hear of it.
     pub fn is_news(&self) -> bool {
-        !self.reason.is_as_asked()
+        self.reason.is_news()
     }
 
     /// Message and fix in one text: `<message>; <fix>`.

@@ -10,13 +10,16 @@
 //! * [`leader`]: of several replicas one writes.
 //! * [`manifest`]: every object of an installation.
 //! * [`telemetry`]: traces of what the process does.
+//! * [`instrumentation_status`], [`event`]: what users are told of decisions, beside the answers themselves.
 //! * [`run`]: all of it together.
 
 pub mod admin;
 pub mod certificate;
 pub mod cluster;
 pub mod controller;
+pub mod event;
 pub mod health;
+pub mod instrumentation_status;
 pub mod leader;
 pub mod log;
 pub mod manifest;

@@ -18,7 +18,9 @@ use crate::{
         self,
         collector::{availability, defaulted::Defaulted},
     },
+    event::Events,
     health::Health,
+    instrumentation_status,
     leader::{Candidacy, Leader},
     manifest,
     metrics::{Metrics, server::MetricsEndpoint},
@@ -100,6 +102,7 @@ pub async fn run(settings: Process) -> Result<()> {
                 store: store.clone(),
                 settings: settings.injection.clone(),
                 metrics: metrics.clone(),
+                events: Events::start(&client, &store, &metrics, &tasks),
                 deadline: settings.webhook_deadline,
             },
             collectors: Collectors {
@@ -185,6 +188,9 @@ fn lead(
         let scope = settings.watch_namespaces.clone();
         let upgrade = upgrade::until_done(client.clone(), injection.clone(), scope);
         tasks.spawn(leader.clone().lead(upgrade));
+        let scope = settings.watch_namespaces.clone();
+        let status = instrumentation_status::keep(client.clone(), store.clone(), injection.clone(), scope);
+        tasks.spawn(leader.clone().lead(status));
     }
     let (client, configuration) = (client.clone(), settings.names.mutating.clone());
     tasks.spawn(if settings.webhook_prefilter {

@@ -65,7 +65,7 @@ async fn metrics_count_verdicts_and_keep_the_names_of_the_reference() -> Result<
         .await?;
     let metrics = operator.metrics().await?;
     for line in [
-        "opentelemetry_operator_injection_verdicts_total{language=\"python\",reason=\"InstrumentationNotFound\"} 1",
+        "opentelemetry_operator_injection_verdicts_total{language=\"python\",verdict=\"declined\",reason=\"InstrumentationNotFound\"} 1",
         "opentelemetry_operator_pod_reviews_total{outcome=\"declined\"}",
         "opentelemetry_operator_pod_review_seconds_bucket",
         "# TYPE opentelemetry_operator_injection_patch_bytes histogram",

@@ -121,8 +121,7 @@ async fn past_the_deadline_the_pod_goes_through_untouched_counted_and_logged() -
         "{answer}"
     );
     let metrics = operator.metrics().await?;
-    let line =
-        "opentelemetry_operator_injection_verdicts_total{language=\"none\",reason=\"DeadlineExceeded\"} 1";
+    let line = "opentelemetry_operator_injection_verdicts_total{language=\"none\",verdict=\"declined\",reason=\"DeadlineExceeded\"} 1";
     assert!(metrics.contains(line), "{metrics}");
     assert!(
         operator.log().lines().any(|l| l.contains("\"level\":\"ERROR\"")

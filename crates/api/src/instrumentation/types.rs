@@ -28,6 +28,9 @@ pub struct Metadata {
     pub namespace: String,
     /// Generation of the spec, counted by the API server.
     pub generation: i64,
+    /// UID; empty when it came from a file.
+    #[serde(deserialize_with = "null_is_default")]
+    pub uid: String,
     /// Annotations.
     #[serde(deserialize_with = "null_is_default")]
     pub annotations: BTreeMap<String, String>,

@@ -38,11 +38,18 @@ pub(super) const CLUSTER: &[Rule] = &[
         verbs: &["get", "list", "watch", "patch"],
     },
     Rule {
-        why: "languages that cannot be moved",
+        why: "languages that cannot be moved; what became of workloads",
         groups: &["opentelemetry.io"],
         resources: &["instrumentations/status"],
         names: &[],
         verbs: &["patch"],
+    },
+    Rule {
+        why: "what became of the workloads that ask for an Instrumentation (metadata only); events on pods without owner",
+        groups: &[""],
+        resources: &["pods"],
+        names: &[],
+        verbs: &["get", "list", "watch"],
     },
     Rule {
         why: "the Deployment behind a ReplicaSet",

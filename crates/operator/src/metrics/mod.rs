@@ -31,13 +31,14 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct VerdictLabels {
     language: &'static str,
+    verdict: &'static str,
     reason: &'static str,
 }
 
 /// Labels of [`Metrics::reviews`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct OutcomeLabels {
-    outcome: &'static str,
+    pub(crate) outcome: &'static str,
 }
 
 /// Labels of [`Metrics::requests`].
@@ -89,7 +90,7 @@ impl Outcome {
 /// All metrics of the process.
 #[derive(Debug, Default)]
 pub struct Metrics {
-    /// `opentelemetry_operator_injection_verdicts_total{language,reason}`
+    /// `opentelemetry_operator_injection_verdicts_total{language,verdict,reason}`
     pub verdicts: Family<VerdictLabels, Counter>,
     /// `opentelemetry_operator_pod_reviews_total{outcome}`
     pub reviews: Family<OutcomeLabels, Counter>,
@@ -97,6 +98,8 @@ pub struct Metrics {
     pub review_seconds: Seconds,
     /// `opentelemetry_operator_injection_patch_bytes`
     pub patch_bytes: Bytes,
+    /// `opentelemetry_operator_workload_events_total{outcome}`
+    pub workload_events: Family<OutcomeLabels, Counter>,
     /// `controller_runtime_webhook_requests_total{webhook,code}`
     pub requests: Family<RequestLabels, Counter>,
     /// `controller_runtime_webhook_latency_seconds{webhook}`
@@ -172,7 +175,12 @@ impl Metrics {
     /// One verdict of a pod.
     pub fn verdict(&self, about: About, reason: Reason) {
         let language = if about == About::Pod { "none" } else { about.id() };
-        let labels = VerdictLabels { language, reason: reason.code() };
+        let verdict = match reason {
+            Reason::Injected => "injected",
+            Reason::AlreadyInjected => "already_injected",
+            _ => "declined",
+        };
+        let labels = VerdictLabels { language, verdict, reason: reason.code() };
         self.verdicts.get_or_create(&labels).inc();
     }
 
@@ -180,6 +188,11 @@ impl Metrics {
     pub fn review(&self, outcome: Outcome, took: Duration) {
         self.reviews.get_or_create(&OutcomeLabels { outcome: outcome.word() }).inc();
         self.review_seconds.observe(took);
+    }
+
+    /// What became of a notice for a workload: `written`, `counted` (said before), `dropped` (too many), `failed`.
+    pub fn event(&self, outcome: &'static str) {
+        self.workload_events.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
     /// The size of one patch, in bytes of JSON.
@@ -215,6 +228,11 @@ impl Metrics {
             self.verdicts.clone(),
         );
         r.register("opentelemetry_operator_pod_reviews", "Reviews of pods by outcome", self.reviews.clone());
+        r.register(
+            "opentelemetry_operator_workload_events",
+            "Notices for workloads by what became of them: written, counted, dropped, failed",
+            self.workload_events.clone(),
+        );
         r.register_with_unit(
             "opentelemetry_operator_pod_review",
             "Time from the last byte of a pod review to its answer",

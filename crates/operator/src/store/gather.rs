@@ -133,7 +133,8 @@ impl Store {
         }
     }
 
-    async fn owner(&self, namespace: &str, kind: &str, name: &str) -> OwnerLookup {
+    /// The owners of a ReplicaSet or Job: from memory, or from the API server when it was created just now.
+    pub async fn owner(&self, namespace: &str, kind: &str, name: &str) -> OwnerLookup {
         let (shelf, remembered) = match kind {
             "ReplicaSet" => (&self.replica_sets, &self.remembered.replica_sets),
             _ => (&self.jobs, &self.remembered.jobs),

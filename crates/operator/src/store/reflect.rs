@@ -130,7 +130,7 @@ fn status_code(error: &watcher::Error) -> Option<u16> {
 }
 
 /// A watch whose place in history is gone (410) starts again with a list: nothing to worry about.
-fn is_routine(error: &watcher::Error) -> bool {
+pub(crate) fn is_routine(error: &watcher::Error) -> bool {
     status_code(error) == Some(410)
 }
 

@@ -62,6 +62,15 @@ impl<V: Clone> Shelf<V> {
         *self.missing.borrow() == 0
     }
 
+    /// Shows each value, with namespace and name, in their order.
+    pub fn for_each(&self, mut show: impl FnMut(&str, &str, &V)) {
+        for (namespace, names) in self.read().iter() {
+            for (name, value) in names {
+                show(namespace, name, value);
+            }
+        }
+    }
+
     /// Waits until every watch has listed its objects once. Costs nothing afterwards.
     pub async fn filled(&self) {
         if self.is_filled() {

@@ -16,6 +16,7 @@ use tracing::{debug, error, info, warn};
 
 use super::review::{Answer, Status, read};
 use crate::{
+    event::{Events, Subject},
     metrics::{Metrics, Outcome},
     store::{NamespaceLookup, Store},
 };
@@ -31,6 +32,8 @@ pub struct Pods {
     pub settings: Arc<Settings>,
     /// Where decisions are counted.
     pub metrics: Arc<Metrics>,
+    /// Where workloads are told.
+    pub events: Events,
     /// `--webhook-deadline`.
     pub deadline: Duration,
 }
@@ -48,7 +51,7 @@ impl Pods {
         };
         let decided = match review.object {
             Some(object) => self.decide(object, &review.namespace).await,
-            None => Some(Decided::unreadable("the request holds no pod".to_owned())),
+            None => Some(Decided::unreadable("the request holds no pod".to_owned(), &review.namespace)),
         };
         let recorded = !review.is_dry_run();
         let Some(decided) = decided else {
@@ -85,10 +88,10 @@ impl Pods {
         let metadata = match Metadata::parse(object) {
             Ok(metadata) => metadata,
             Err(e) => {
-                return Some(Decided::unreadable(format!("the pod cannot be read: {e}")));
+                return Some(Decided::unreadable(format!("the pod cannot be read: {e}"), namespace));
             }
         };
-        let of = Owner::of(&metadata);
+        let of = Owner::of(&metadata, namespace);
         let work = self.gather_and_plan(object, metadata, namespace);
         match tokio::time::timeout(self.deadline, self.caught(work)).await {
             Ok(decision) => decision.map(|decision| Decided::of(decision, of)),
@@ -179,7 +182,8 @@ impl Pods {
         let text: Vec<String> =
             decision.verdicts.iter().map(Verdict::text).filter(|t| !t.is_empty()).collect();
         let text = text.join(" | ");
-        let Owner { kind, name } = of;
+        let Owner { kind, name, subject } = of;
+        self.events.decided(subject, decision);
         if decision.verdicts.iter().any(|v| v.reason == Reason::DeadlineExceeded) {
             error!(target: "pod-webhook", namespace, owner_kind = %kind, owner = %name, %reasons, detail = %text, "pod declined");
         } else if injected {
@@ -207,8 +211,9 @@ impl Decided {
     }
 
     /// The pod's metadata could not be read, so nobody knows whose it is.
-    fn unreadable(message: String) -> Decided {
-        Decided::of(declined(Reason::PodUnreadable, message, READABLE), Owner::default())
+    fn unreadable(message: String, namespace: &str) -> Decided {
+        let of = Owner::of(&Metadata::default(), namespace);
+        Decided::of(declined(Reason::PodUnreadable, message, READABLE), of)
     }
 }
 
@@ -230,18 +235,21 @@ fn declined(reason: Reason, message: String, fix: &str) -> Decision {
 struct Owner {
     kind: String,
     name: String,
+    /// Whom an event is about.
+    subject: Subject,
 }
 
 impl Owner {
-    fn of(metadata: &Metadata) -> Owner {
+    fn of(metadata: &Metadata, namespace: &str) -> Owner {
+        let subject = Subject::of(metadata, namespace);
         let owner =
             metadata.owner_references.iter().find(|o| o.controller).or(metadata.owner_references.first());
         match owner {
-            Some(owner) => Owner { kind: owner.kind.clone(), name: owner.name.clone() },
+            Some(owner) => Owner { kind: owner.kind.clone(), name: owner.name.clone(), subject },
             None if metadata.name.is_empty() => {
-                Owner { kind: "Pod".to_owned(), name: metadata.generate_name.clone() }
+                Owner { kind: "Pod".to_owned(), name: metadata.generate_name.clone(), subject }
             }
-            None => Owner { kind: "Pod".to_owned(), name: metadata.name.clone() },
+            None => Owner { kind: "Pod".to_owned(), name: metadata.name.clone(), subject },
         }
     }
 }
@@ -275,6 +283,7 @@ mod tests {
             store: Store::new(client, std::collections::BTreeSet::new(), collector::Settings::default()),
             settings: Arc::default(),
             metrics: Arc::default(),
+            events: Events::default(),
             deadline: Duration::from_secs(1),
         };
         let decision = pods.caught(async { panic!("a mistake of ours") }).await.unwrap();
