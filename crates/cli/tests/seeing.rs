@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "seeing/first_steps.rs"]
+mod first_steps;
 #[path = "seeing/scenarios.rs"]
 mod scenarios;
 
@@ -39,6 +41,13 @@ async fn every_reason_is_told_in_the_same_words_everywhere() -> Result<()> {
     for (scenario, outcome) in SCENARIOS.iter().zip(outcomes) {
         if let Err(error) = outcome {
             let _ = writeln!(failures, "\n── {}: {error:#}", scenario.reason);
+        }
+    }
+    for line in world.operator.metrics().await?.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        let listed =
+            operator::metrics::table::LINES.iter().any(|l| line == format!("{} {}", l.family(), l.kind));
+        if !listed {
+            let _ = writeln!(failures, "\nmetrics/table.rs does not have: {line}");
         }
     }
     if !failures.is_empty() {

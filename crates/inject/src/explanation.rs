@@ -1,5 +1,7 @@
 //! What the reason codes mean, in the words that status and documentation share.
 
+use std::fmt::Write as _;
+
 use crate::verdict::Reason;
 
 /// What a code means.
@@ -209,6 +211,61 @@ impl Reason {
                 "Correct the field of the collector that the message names.",
                 "A collector whose configuration is no YAML, stored while the operator's webhooks were off."),
         }
+    }
+}
+
+/// The sections of the documentation: one for each reason code, then one for each word that pods get later.
+pub fn markdown() -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    for reason in Reason::ALL {
+        let _ = writeln!(text, "{}", section(reason.code(), reason.explanation(), &seen(reason)));
+    }
+    for word in Aftermath::ALL {
+        let code = word.code();
+        let seen = format!(
+            "`status.reasons` of the Instrumentation; `otel-operator explain`. Neither event nor metric has the word `{code}`: it is about running pods."
+        );
+        let _ = writeln!(text, "{}", section(code, word.explanation(), &seen));
+    }
+    text
+}
+
+fn section(code: &str, explanation: Explanation, seen: &str) -> String {
+    let Explanation { meaning, remedy, example } = explanation;
+    format!(
+        "### {code}\n\n{meaning}\n\n- **What to do:** {remedy}\n- **Example:** `{example}`\n- **Where you see it:** {seen}\n"
+    )
+}
+
+/// Where a user meets the code.
+fn seen(reason: Reason) -> String {
+    let code = reason.code();
+    let metric = format!("metric `opentelemetry_operator_injection_verdicts_total{{reason=\"{code}\"}}`");
+    if !reason.is_news() {
+        return format!("the pod's annotation; {metric}; `otel-operator explain`.");
+    }
+    let event = format!(
+        "event `{}` on the workload; a warning to who creates a pod; {metric}; `otel-operator explain`",
+        reason.event_reason()
+    );
+    match reason {
+        // The pod goes through as it came, or is refused by the API server.
+        Reason::NamespaceNotFound
+        | Reason::DeadlineExceeded
+        | Reason::PodUnreadable
+        | Reason::NoContainers => {
+            format!(
+                "{event}. The pod carries no annotation of ours; if it exists, the status counts it as `Missed`."
+            )
+        }
+        Reason::NoCollector
+        | Reason::SeveralCollectors
+        | Reason::CollectorNotFound
+        | Reason::CollectorNotSidecar
+        | Reason::CollectorNotAllowed
+        | Reason::InvalidCollector => format!("the pod's annotation; {event}."),
+        _ => format!("the pod's annotation; {event}; `status.reasons` of the Instrumentation."),
     }
 }
 

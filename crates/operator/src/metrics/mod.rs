@@ -5,6 +5,7 @@
 mod authorization;
 pub mod controller;
 pub mod server;
+pub mod table;
 pub mod usage;
 
 use std::{sync::Arc, time::Duration};
@@ -306,6 +307,18 @@ impl Collector for Observed {
         let descriptor =
             encoder.encode_descriptor(name, "Objects held in memory", None, objects.metric_type())?;
         objects.encode(descriptor)?;
+        let stale = Family::<KindLabels, Gauge>::default();
+        for (kind, time) in self.store.stale() {
+            let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+            stale.get_or_create(&KindLabels { kind }).set(seconds);
+        }
+        let descriptor = encoder.encode_descriptor(
+            "opentelemetry_operator_cache_stale",
+            "How long the watch of a kind has been failing; 0 when it works",
+            Some(&Unit::Seconds),
+            stale.metric_type(),
+        )?;
+        stale.encode(descriptor)?;
         if let Some(served) = self.certificate.served() {
             let expires = ConstGauge::new(served.certificate.expires.unix_timestamp());
             let descriptor = encoder.encode_descriptor(

@@ -14,7 +14,7 @@ pub mod lookup;
 pub mod reflect;
 pub mod shelf;
 
-use std::{collections::BTreeSet, panic::AssertUnwindSafe, sync::Arc};
+use std::{collections::BTreeSet, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use api::{Instrumentation, annotation, collector::sidecar::Collector};
 use futures::FutureExt;
@@ -179,6 +179,18 @@ impl Store {
             (self.limit_ranges.name(), self.limit_ranges.len()),
             (self.collectors.name(), self.collectors.len()),
         ]
+    }
+
+    /// How long the watch of each kind has been failing; zero when it works.
+    pub fn stale(&self) -> [(&'static str, Duration); 5] {
+        [
+            (self.namespaces.name(), self.namespaces.stale()),
+            (self.instrumentations.name(), self.instrumentations.stale()),
+            (self.replica_sets.name(), self.replica_sets.stale()),
+            (self.jobs.name(), self.jobs.stale()),
+            (self.limit_ranges.name(), self.limit_ranges.stale()),
+        ]
+        .map(|(name, time)| (name, time.unwrap_or_default()))
     }
 
     /// Whether objects of this namespace are watched.

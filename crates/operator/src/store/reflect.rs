@@ -47,6 +47,9 @@ pub async fn reflect<K, V>(
     let mut failures = 0_u32;
     let mut complaint = String::new();
     while let Some(event) = events.next().await {
+        if event.is_ok() {
+            shelf.heard(true);
+        }
         let error = match event {
             Ok(Event::Init) => {
                 listed.clear();
@@ -98,6 +101,9 @@ pub async fn reflect<K, V>(
         if text != complaint && !is_routine(&error) {
             warn!(target: "store", kind = shelf.name(), "{text}");
             complaint = text;
+        }
+        if !without && !is_routine(&error) {
+            shelf.heard(false);
         }
         failures = failures.saturating_add(1);
         tokio::time::sleep(pause(failures)).await;

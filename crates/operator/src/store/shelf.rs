@@ -2,7 +2,8 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{PoisonError, RwLock},
+    sync::{Mutex, PoisonError, RwLock},
+    time::{Duration, Instant},
 };
 
 use tokio::sync::watch;
@@ -19,7 +20,12 @@ pub struct Shelf<V> {
     /// How many watches have not listed their objects yet.
     missing: watch::Sender<usize>,
     changed: watch::Sender<()>,
+    /// Since when a watch has been failing, and when it failed last.
+    trouble: Mutex<Option<(Instant, Instant)>>,
 }
+
+/// A watch that has not failed for this long works again: while it fails, it is tried more often.
+const CALM: Duration = Duration::from_secs(45);
 
 impl<V: Clone> Shelf<V> {
     /// An empty shelf that counts as filled once `watches` watches have reported.
@@ -29,6 +35,7 @@ impl<V: Clone> Shelf<V> {
             values: RwLock::default(),
             missing: watch::Sender::new(watches),
             changed: watch::Sender::default(),
+            trouble: Mutex::default(),
         }
     }
 
@@ -60,6 +67,23 @@ impl<V: Clone> Shelf<V> {
     /// Whether every watch has listed its objects once.
     pub fn is_filled(&self) -> bool {
         *self.missing.borrow() == 0
+    }
+
+    /// How long a watch has been failing; none when all work.
+    pub fn stale(&self) -> Option<Duration> {
+        let trouble = *self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        trouble.filter(|(_, last)| last.elapsed() < CALM).map(|(since, _)| since.elapsed())
+    }
+
+    /// A watch has failed, or works.
+    pub(super) fn heard(&self, works: bool) {
+        let now = Instant::now();
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        *trouble = match *trouble {
+            _ if works => None,
+            Some((since, last)) if now.duration_since(last) < CALM => Some((since, now)),
+            _ => Some((now, now)),
+        };
     }
 
     /// Shows each value, with namespace and name, in their order.
@@ -144,6 +168,17 @@ mod tests {
         shelf.put("b", "y", 2);
         shelf.replace(Some("a"), BTreeMap::from([("a".into(), BTreeMap::from([("z".into(), 3)]))]));
         assert_eq!((shelf.get("a", "x"), shelf.get("a", "z"), shelf.get("b", "y")), (None, Some(3), Some(2)));
+    }
+
+    #[test]
+    fn it_is_stale_while_a_watch_fails() {
+        let shelf = Shelf::<u8>::new("things", 1);
+        assert_eq!(shelf.stale(), None);
+        shelf.heard(false);
+        shelf.heard(false);
+        assert!(shelf.stale().is_some());
+        shelf.heard(true);
+        assert_eq!(shelf.stale(), None);
     }
 
     #[test]
