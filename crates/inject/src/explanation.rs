@@ -204,8 +204,8 @@ impl Reason {
                 "sidecar.opentelemetry.io/inject: \"gateway\", a collector with `mode: deployment`"),
             Reason::CollectorNotAllowed => is(
                 "The OpenTelemetryCollector may not be used from the pod's namespace.",
-                "Use a collector of the pod's own namespace.",
-                "sidecar.opentelemetry.io/inject: \"other/collector\""),
+                "Use a collector of the pod's own namespace, or add the namespace to the collector's annotation that the message names.",
+                "sidecar.opentelemetry.io/inject: \"other/collector\", and the collector names no namespaces"),
             Reason::InvalidCollector => is(
                 "No sidecar can be made of the OpenTelemetryCollector, or the API server would refuse the pod with it.",
                 "Correct the field of the collector that the message names.",

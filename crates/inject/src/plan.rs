@@ -67,7 +67,9 @@ pub fn plan(pod: &Pod<'_>, request: &Request, facts: &Facts, settings: &Settings
         }
     }
     // Whoever injected a pod without a verdict: with one, it does not count as missed.
-    let told = !settings.verdict_annotation || pod.metadata.annotations.contains_key(annotation::VERDICT);
+    let told = verdicts.is_empty()
+        || !settings.verdict_annotation
+        || pod.metadata.annotations.contains_key(annotation::VERDICT);
     if told && verdicts.iter().all(|v| v.reason == Reason::AlreadyInjected) {
         return Decision { verdicts, patch: Vec::new() };
     }

@@ -32,16 +32,27 @@ pub(crate) struct Scenario {
     pub(crate) spec: &'static str,
     /// The Instrumentation is made when the pod is there.
     pub(crate) late: bool,
+    /// The Instrumentation whose status tells of it; none for sidecars.
+    pub(crate) told_by: Option<&'static str>,
 }
 
 const APP: &str = "{containers: [{name: app, image: 'registry.example/app:1'}]}";
 const TWO: &str = "{containers: [{name: app, image: 'a:1'}, {name: worker, image: 'w:1'}]}";
 const JAVA: &[(&str, &str)] = &[("inject-java", "true")];
+const SIDECAR: &str = "sidecar.opentelemetry.io/inject";
 const GO_EXE: (&str, &str) = ("otel-go-auto-target-exe", "/app");
 
 impl Scenario {
     const fn of(reason: Reason, annotations: &'static [(&'static str, &'static str)]) -> Scenario {
-        Scenario { reason, annotations, labels: &[], objects: "", spec: APP, late: false }
+        Scenario {
+            reason,
+            annotations,
+            labels: &[],
+            objects: "",
+            spec: APP,
+            late: false,
+            told_by: Some("main"),
+        }
     }
 
     const fn with_spec(self, spec: &'static str) -> Scenario {
@@ -50,6 +61,14 @@ impl Scenario {
 
     const fn with_objects(self, objects: &'static str) -> Scenario {
         Scenario { objects, ..self }
+    }
+
+    const fn told_by(self, name: &'static str) -> Scenario {
+        Scenario { told_by: Some(name), ..self }
+    }
+
+    const fn sidecar(reason: Reason, annotations: &'static [(&'static str, &'static str)]) -> Scenario {
+        Scenario { told_by: None, ..Scenario::of(reason, annotations) }
     }
 
     pub(crate) fn namespace(&self) -> String {
@@ -65,7 +84,10 @@ impl Scenario {
         let annotations: Vec<String> = self
             .annotations
             .iter()
-            .map(|(key, value)| format!("'instrumentation.opentelemetry.io/{key}': '{value}'"))
+            .map(|(key, value)| match key.split_once('/') {
+                Some(_) => format!("'{key}': '{value}'"),
+                None => format!("'instrumentation.opentelemetry.io/{key}': '{value}'"),
+            })
             .collect();
         format!(
             "
@@ -123,7 +145,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     .with_spec("{containers: [{name: app, image: 'a:1'}], initContainers: [{name: prepare, image: 'p:1'}]}"),
     Scenario::of(Reason::CertificateObjectMissing, &[("inject-java", "tls")]).with_objects(
         "{apiVersion: opentelemetry.io/v1alpha1, kind: Instrumentation, metadata: {name: tls}, spec: {exporter: {endpoint: 'https://c:4318', tls: {secretName: none, ca_file: ca.crt}}}}",
-    ),
+    )
+    .told_by("tls"),
     Scenario::of(Reason::VariableFromSource, JAVA).with_spec(
         "{containers: [{name: app, image: 'a:1', env: [{name: JAVA_TOOL_OPTIONS, valueFrom: {configMapKeyRef: {name: c, key: k}}}]}]}",
     ),
@@ -156,9 +179,30 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ),
     Scenario::of(Reason::InvalidInstrumentation, &[("inject-sdk", "odd")]).with_objects(
         "{apiVersion: opentelemetry.io/v1alpha1, kind: Instrumentation, metadata: {name: odd}, spec: {env: [{name: X, value: v, valueFrom: {fieldRef: {fieldPath: metadata.name}}}]}}",
-    ),
+    )
+    .told_by("odd"),
     Scenario::of(Reason::UnsupportedPod, JAVA)
         .with_spec("{os: {name: windows}, containers: [{name: app, image: 'a:1'}]}"),
+    Scenario::sidecar(Reason::SidecarRemoved, &[(SIDECAR, "false")])
+        .with_spec("{containers: [{name: app, image: 'a:1'}, {name: otc-container, image: 'c:1'}]}"),
+    Scenario::sidecar(Reason::NoCollector, &[(SIDECAR, "true")]),
+    Scenario::sidecar(Reason::SeveralCollectors, &[(SIDECAR, "true")]).with_objects(
+        "
+{apiVersion: opentelemetry.io/v1beta1, kind: OpenTelemetryCollector, metadata: {name: blue}, spec: {mode: sidecar, config: {receivers: {otlp: {protocols: {grpc: {}}}}, exporters: {debug: {}}, service: {pipelines: {traces: {receivers: [otlp], exporters: [debug]}}}}}}
+---
+{apiVersion: opentelemetry.io/v1beta1, kind: OpenTelemetryCollector, metadata: {name: green}, spec: {mode: sidecar, config: {receivers: {otlp: {protocols: {grpc: {}}}}, exporters: {debug: {}}, service: {pipelines: {traces: {receivers: [otlp], exporters: [debug]}}}}}}
+",
+    ),
+    Scenario::sidecar(Reason::CollectorNotFound, &[(SIDECAR, "elsewhere")]),
+    Scenario::sidecar(Reason::CollectorNotSidecar, &[(SIDECAR, "gateway")]).with_objects(
+        "{apiVersion: opentelemetry.io/v1beta1, kind: OpenTelemetryCollector, metadata: {name: gateway}, spec: {mode: deployment, config: {receivers: {otlp: {protocols: {grpc: {}}}}, exporters: {debug: {}}, service: {pipelines: {traces: {receivers: [otlp], exporters: [debug]}}}}}}",
+    ),
+    Scenario::sidecar(Reason::CollectorNotAllowed, &[(SIDECAR, "default/private")]).with_objects(
+        "{apiVersion: opentelemetry.io/v1beta1, kind: OpenTelemetryCollector, metadata: {name: private, namespace: default}, spec: {mode: sidecar, config: {receivers: {otlp: {protocols: {grpc: {}}}}, exporters: {debug: {}}, service: {pipelines: {traces: {receivers: [otlp], exporters: [debug]}}}}}}",
+    ),
+    Scenario::sidecar(Reason::InvalidCollector, &[(SIDECAR, "odd")]).with_objects(
+        "{apiVersion: opentelemetry.io/v1beta1, kind: OpenTelemetryCollector, metadata: {name: odd}, spec: {mode: sidecar, env: [{name: '', value: x}], config: {receivers: {otlp: {protocols: {grpc: {}}}}, exporters: {debug: {}}, service: {pipelines: {traces: {receivers: [otlp], exporters: [debug]}}}}}}",
+    ),
 ];
 
 /// Reasons of which no Deployment can be made: file and test.

@@ -137,7 +137,7 @@ fn of(pod: Lean<Pod>) -> (String, PodGroup) {
     let owners = metadata.owner_references.unwrap_or_default();
     let slim = Metadata {
         name: metadata.name.unwrap_or_default(),
-        labels: metadata.labels.unwrap_or_default(),
+        labels: metadata.labels.unwrap_or_default().into(),
         annotations: metadata.annotations.unwrap_or_default().into(),
         owner_references: owners
             .into_iter()
