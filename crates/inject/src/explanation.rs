@@ -205,7 +205,7 @@ impl Reason {
             Reason::CollectorNotAllowed => is(
                 "The OpenTelemetryCollector may not be used from the pod's namespace.",
                 "Use a collector of the pod's own namespace, or add the namespace to the collector's annotation that the message names.",
-                "sidecar.opentelemetry.io/inject: \"other/collector\", and the collector names no namespaces"),
+                "sidecar.opentelemetry.io/inject: \"other/collector\", a collector with sidecar.opentelemetry.io/allowed-namespaces: elsewhere"),
             Reason::InvalidCollector => is(
                 "No sidecar can be made of the OpenTelemetryCollector, or the API server would refuse the pod with it.",
                 "Correct the field of the collector that the message names.",

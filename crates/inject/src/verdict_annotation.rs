@@ -33,7 +33,8 @@ pub(crate) fn render(sidecar: &[Verdict], languages: &[Verdict], existing: &str)
         existing.split(';').filter(|entry| entry.contains('=')).partition(|entry| is_about_sidecar(entry));
     let mut entries: Vec<String> = Vec::new();
     for (verdicts, before) in [(sidecar, of_sidecar), (languages, of_languages)] {
-        let these: Vec<String> = match news(verdicts) {
+        // Who injected a pod without a verdict left nothing to keep.
+        let these: Vec<String> = match news(verdicts) || before.is_empty() {
             true => verdicts.iter().map(entry).collect(),
             false => before.into_iter().map(str::to_owned).collect(),
         };

@@ -104,6 +104,7 @@ async fn every_block_of_first_steps_prints_what_the_page_says() -> Result<()> {
     // There is no node to run the Deployment's pod on: the operator is a process beside the API server.
     let mut operator = None;
     for step in &steps {
+        println!("$ {}", step.command);
         let mut printed = String::new();
         let outcome = testkit::wait_for("what the page prints", PATIENCE, async || {
             let output = run(&step.command).await?;

@@ -198,7 +198,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         "{apiVersion: opentelemetry.io/v1beta1, kind: OpenTelemetryCollector, metadata: {name: gateway}, spec: {mode: deployment, config: {receivers: {otlp: {protocols: {grpc: {}}}}, exporters: {debug: {}}, service: {pipelines: {traces: {receivers: [otlp], exporters: [debug]}}}}}}",
     ),
     Scenario::sidecar(Reason::CollectorNotAllowed, &[(SIDECAR, "default/private")]).with_objects(
-        "{apiVersion: opentelemetry.io/v1beta1, kind: OpenTelemetryCollector, metadata: {name: private, namespace: default}, spec: {mode: sidecar, config: {receivers: {otlp: {protocols: {grpc: {}}}}, exporters: {debug: {}}, service: {pipelines: {traces: {receivers: [otlp], exporters: [debug]}}}}}}",
+        "{apiVersion: opentelemetry.io/v1beta1, kind: OpenTelemetryCollector, metadata: {name: private, namespace: default, annotations: {sidecar.opentelemetry.io/allowed-namespaces: elsewhere}}, spec: {mode: sidecar, config: {receivers: {otlp: {protocols: {grpc: {}}}}, exporters: {debug: {}}, service: {pipelines: {traces: {receivers: [otlp], exporters: [debug]}}}}}}",
     ),
     Scenario::sidecar(Reason::InvalidCollector, &[(SIDECAR, "odd")]).with_objects(
         "{apiVersion: opentelemetry.io/v1beta1, kind: OpenTelemetryCollector, metadata: {name: odd}, spec: {mode: sidecar, env: [{name: '', value: x}], config: {receivers: {otlp: {protocols: {grpc: {}}}}, exporters: {debug: {}}, service: {pipelines: {traces: {receivers: [otlp], exporters: [debug]}}}}}}",

@@ -86,16 +86,18 @@ impl Ledger {
 
     /// The repetitions that are due; they count as written.
     pub(super) fn repeats(&mut self, now: Instant) -> Vec<Repeat> {
-        let due = |e: &&mut Entry| e.count > e.written.0 && now.duration_since(e.written.1) >= WRITE_EVERY;
-        let entries = self.entries.iter_mut().map(|(key, entry)| (key, entry));
-        entries
-            .filter_map(|(key, mut entry)| {
-                due(&entry).then_some(())?;
-                let entry = &mut entry;
+        let mut repeats = Vec::new();
+        for (key, entry) in &mut self.entries {
+            if entry.count > entry.written.0 && now.duration_since(entry.written.1) >= WRITE_EVERY {
                 entry.written = (entry.count, now);
-                Some(Repeat { namespace: key.0.clone(), event: entry.event.clone(), count: entry.count })
-            })
-            .collect()
+                repeats.push(Repeat {
+                    namespace: key.0.clone(),
+                    event: entry.event.clone(),
+                    count: entry.count,
+                });
+            }
+        }
+        repeats
     }
 
     /// Forgets what is news again; and when that is not enough, the older half.
