@@ -172,6 +172,7 @@ async fn handler() -> anyhow::Result<Pods> {
         store,
         settings: Arc::new(Settings::default()),
         metrics: Arc::new(Metrics::default()),
+        events: operator::event::Events::default(),
         deadline: Duration::from_millis(500),
     })
 }

@@ -128,7 +128,9 @@ impl Operator {
             Ok(Some(()))
         });
         let ready = ready.await.with_context(|| self.tail());
-        if let Some(status) = self.lock().exit_status() {
+        // In a statement of its own, so that the lock is free again when the log is read.
+        let ended = self.lock().exit_status();
+        if let Some(status) = ended {
             self.folder.keep();
             bail!("the operator ended with {status}; {}", self.tail());
         }

@@ -8,6 +8,12 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use kube::{
+    Api, Client,
+    api::{ApiResource, DynamicObject, ListParams, PostParams},
+    core::GroupVersionKind,
+};
+use serde_json::Value;
 use testkit::{ControlPlane, Operator, OperatorOptions};
 
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -73,6 +79,39 @@ impl Step {
     }
 }
 
+/// Has the API server call the process instead of the Service.
+async fn point_webhooks_at(client: &Client, port: u16) -> Result<()> {
+    let kinds = [
+        ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"),
+        ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"),
+        ("apiextensions.k8s.io", "CustomResourceDefinition"),
+    ];
+    for (group, kind) in kinds {
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, "v1", kind));
+        let api = Api::<DynamicObject>::all_with(client.clone(), &resource);
+        for object in api.list(&ListParams::default()).await? {
+            let name = object.metadata.name.clone().unwrap_or_default();
+            testkit::wait_for(&format!("{kind} {name}"), PATIENCE, async || {
+                let mut object = api.get(&name).await?;
+                let webhooks = object.data.get("webhooks").and_then(Value::as_array).map_or(0, Vec::len);
+                let configs = (0..webhooks).map(|i| format!("/webhooks/{i}/clientConfig"));
+                for pointer in configs.chain(["/spec/conversion/webhook/clientConfig".to_owned()]) {
+                    let config = object.data.pointer_mut(&pointer).and_then(Value::as_object_mut);
+                    let Some(config) = config else { continue };
+                    let Some(service) = config.remove("service") else { continue };
+                    let path = service["path"].as_str().unwrap_or_default();
+                    config.insert("url".to_owned(), format!("https://127.0.0.1:{port}{path}").into());
+                }
+                // Refused when the operator has written the caBundle in between: then once more.
+                api.replace(&name, &PostParams::default(), &object).await?;
+                Ok(Some(()))
+            })
+            .await?;
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn dots_stand_for_anything() {
     let step = |expected: &str| Step { command: String::new(), expected: vec![expected.to_owned()] };
@@ -101,7 +140,7 @@ async fn every_block_of_first_steps_prints_what_the_page_says() -> Result<()> {
         bash.args(["-c", command]).current_dir(&root).env("PATH", &path).env("KUBECONFIG", &kubeconfig);
         Ok(tokio::task::spawn_blocking(move || bash.output()).await??)
     };
-    // There is no node to run the Deployment's pod on: the operator is a process beside the API server.
+    // There is no node to run the Deployment's pod on: the operator is a process beside the API server, which takes the Service's place.
     let mut operator = None;
     for step in &steps {
         println!("$ {}", step.command);
@@ -125,9 +164,10 @@ async fn every_block_of_first_steps_prints_what_the_page_says() -> Result<()> {
             step.expected.join("\n")
         );
         if operator.is_none() {
-            operator = Some(
-                Operator::start(&control_plane, OperatorOptions::default()).await.context("the operator")?,
-            );
+            let options = OperatorOptions { no_install: true, ..OperatorOptions::default() };
+            let started = Operator::start(&control_plane, options).await.context("the operator")?;
+            point_webhooks_at(&control_plane.client().await?, started.webhook_port()).await?;
+            operator = Some(started);
         }
     }
     Ok(())

@@ -37,6 +37,7 @@ pub const LINES: &[Line] = &[
     line("opentelemetry_operator_cache_objects", "gauge", "`kind`", "Objects held in memory"),
     line("opentelemetry_operator_cache_stale_seconds", "gauge", "`kind`", "How long the watch of a kind has been failing, so that decisions are made from what was known before; 0 when it works"),
     line("opentelemetry_operator_certificate_expiry_timestamp_seconds", "gauge", "", "When the certificate of the webhook server expires, in seconds since 1970"),
+    line("opentelemetry_operator_certificate_authority_expiry_timestamp_seconds", "gauge", "", "When the certificate of the own authority expires, in seconds since 1970"),
     line("controller_runtime_webhook_requests_total", "counter", "`webhook` (the path), `code`", "Requests to webhooks by HTTP code"),
     line("controller_runtime_webhook_latency_seconds", "histogram", "`webhook`", "Time to answer a request to a webhook"),
     line("controller_runtime_webhook_requests_in_flight", "gauge", "`webhook`", "Requests being answered"),
