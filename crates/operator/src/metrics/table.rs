@@ -46,6 +46,7 @@ pub const LINES: &[Line] = &[
     line("controller_runtime_reconcile_errors_total", "counter", "`controller`", "Passes over objects that failed"),
     line("controller_runtime_reconcile_time_seconds", "histogram", "`controller`", "Time of a pass over an object"),
     line("workqueue_depth", "gauge", "`name`, `controller`, `priority`", "Objects that wait to be looked at, those with an appointment included"),
+    line("leader_election_master_status", "gauge", "`name`", "1 in the replica that leads"),
     line("certwatcher_read_certificate_total", "counter", "", "Mounted certificates read"),
     line("certwatcher_read_certificate_errors_total", "counter", "", "Mounted certificates that could not be used"),
     line("opentelemetry_collector_info", "gauge", "`collector_name`, `namespace`, `type` (the mode)", "Collectors by mode; with --enable-cr-metrics"),
