@@ -3,6 +3,16 @@
 use api::quantity;
 use serde_json::Value;
 
+/// Whether everything that is wished of an object is there. Objects that come in a list tell neither `apiVersion` nor `kind`.
+pub fn holds(live: &Value, wished: &Value) -> bool {
+    let fields = wished.as_object().into_iter().flatten();
+    let mut fields = fields.filter(|(key, _)| !matches!(key.as_str(), "apiVersion" | "kind"));
+    fields.all(|(key, wish)| match live.get(key) {
+        Some(live) => contains(live, wish),
+        None => is_nothing(wish),
+    })
+}
+
 /// Whether everything that is wished is there. What the API server adds (defaults, fields of others) does not matter.
 pub fn contains(live: &Value, wished: &Value) -> bool {
     match (live, wished) {
@@ -79,6 +89,15 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn an_object_of_a_list_is_the_same_without_its_kind() {
+        let wished =
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": "b"}});
+        assert!(holds(&json!({"metadata": {"name": "c", "uid": "1"}, "data": {"a": "b"}}), &wished));
+        assert!(!holds(&json!({"metadata": {"name": "c", "uid": "1"}, "data": {"a": "x"}}), &wished));
+        assert!(!holds(&json!({"metadata": {"name": "c"}}), &wished));
+    }
 
     #[test]
     fn defaults_and_other_spellings_of_quantities_do_not_matter() {

@@ -56,7 +56,7 @@ async fn leave(client: &Client, record: &Record, state: &State) -> Result<Left> 
     }
     // The autoscaler of this control plane would really scale, which is a change of the spec; that of the recorder did not.
     let least = collector["spec"]["autoscaler"]["minReplicas"].clone();
-    if least.is_number() {
+    if least.is_number() && collector["spec"]["replicas"].is_null() {
         collector["spec"]["replicas"] = least;
     }
     let created = send(client, "POST", &cluster::collectors(V1BETA1, &id), &collector).await?.object()?;

@@ -104,7 +104,7 @@ impl Applier<'_> {
         let ours = ours.clone().find(|m| m["manager"] == MANAGER && m["operation"] == "Apply");
         let taken = takeover::ownership(&live, MANAGER, child.object["spec"].get("template").is_some());
         if let (Some(ours), None) = (ours, &taken)
-            && compare::contains(&live, &child.object)
+            && compare::holds(&live, &child.object)
             && !compare::owns_more(&ours["fieldsV1"], &live, &child.object)
         {
             return Ok(false);
