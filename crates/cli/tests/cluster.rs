@@ -158,7 +158,7 @@ async fn workloads_and_pods_of_a_cluster_are_explained_with_the_operators_own_se
     assert_has(
         &otel(&["diff", "-f", file, "-n", &namespace, &kubeconfig]),
         1,
-        &["+", "http://collector:4317", &format!("({demo}@2)")],
+        &["+", "http://collector:4317", &format!("({demo}@2,")],
     );
     assert_has(
         &otel(&["inject", "-f", file, "-n", &namespace]),
