@@ -160,9 +160,10 @@ pub(crate) async fn everything(client: &Client, namespace: &str) -> Result<Child
     let lists = try_join_all(KINDS.iter().map(|kind| list(client, kind, namespace))).await?;
     let ours = |object: &Value| {
         let metadata = &object["metadata"];
-        let instance = metadata["labels"]["app.kubernetes.io/instance"].as_str().unwrap_or_default();
+        // Long instances are cut; the names of roles hold the whole namespace.
+        let name = metadata["name"].as_str().unwrap_or_default();
         metadata["labels"]["app.kubernetes.io/managed-by"] == "opentelemetry-operator"
-            && (!metadata["namespace"].is_null() || instance.starts_with(&format!("{namespace}.")))
+            && (!metadata["namespace"].is_null() || name.contains(&format!("-{namespace}-")))
     };
     Ok(lists.into_iter().flatten().filter(|(_, object)| ours(object)).collect())
 }

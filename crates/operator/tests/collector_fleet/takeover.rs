@@ -55,9 +55,13 @@ async fn leave(client: &Client, record: &Record, state: &State) -> Result<Left> 
         metadata.remove("uid");
     }
     // The autoscaler of this control plane would really scale, which is a change of the spec; that of the recorder did not.
-    let least = collector["spec"]["autoscaler"]["minReplicas"].clone();
-    if least.is_number() && collector["spec"]["replicas"].is_null() {
-        collector["spec"]["replicas"] = least;
+    let objects = state.objects();
+    let replicas = objects
+        .iter()
+        .find(|(name, _)| is_workload(name))
+        .map(|(_, object)| object["spec"]["replicas"].clone());
+    if collector["spec"]["autoscaler"].is_object() && collector["spec"]["replicas"].is_null() {
+        collector["spec"]["replicas"] = replicas.unwrap_or_default();
     }
     let created = send(client, "POST", &cluster::collectors(V1BETA1, &id), &collector).await?.object()?;
     let mut status = state.status();
@@ -72,7 +76,7 @@ async fn leave(client: &Client, record: &Record, state: &State) -> Result<Left> 
         send(client, "PATCH", &path, &json!({"status": status})).await?.object()?;
     }
     let mut children = Children::new();
-    for (child, mut object) in state.objects() {
+    for (child, mut object) in objects {
         let (kind, _) = child.split_once('/').context("no kind")?;
         let kind = Kind::of(kind).with_context(|| format!("{child} is no child"))?;
         object["apiVersion"] = json!(kind.api_version);
