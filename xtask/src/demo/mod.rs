@@ -1,5 +1,6 @@
 //! `cargo xtask demo`: what a user sees who installs the operator and applies the examples.
 
+mod collector;
 mod example;
 mod explanation;
 mod row;
@@ -50,6 +51,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<ExitCode> {
         rows.push(row);
     }
     table::print(&rows);
+    collector::print(&control_plane, &examples).await?;
     let surprises: Vec<&Row> = rows.iter().filter(|r| !r.is_expected()).collect();
     for row in &surprises {
         println!("{}: expected {}, got {}", row.workload, row.expected_text(), row.verdicts_text());
