@@ -244,3 +244,18 @@ fn a_process_that_gives_collectors_their_rights_holds_all_of_them() {
     let usual = manifest::all(&Options::default());
     assert!(!usual.iter().any(|o| o["metadata"]["name"] == "opentelemetry-operator-grant-role"));
 }
+
+/// Who has applied the manifest may go on with a process outside the cluster: the webhooks lead to it then.
+#[tokio::test]
+async fn a_process_outside_takes_over_from_the_applied_manifest() -> Result<()> {
+    let control_plane = ControlPlane::start().await?;
+    let manifest = std::fs::read_to_string(deploy("install.yaml"))?;
+    control_plane.kubectl(&["apply", "--server-side", "-f", "-"], &manifest)?;
+    testkit::Operator::start(&control_plane, testkit::OperatorOptions::default()).await?;
+    let path =
+        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/opentelemetrycollectors.opentelemetry.io";
+    let definition: Value = serde_json::from_str(&control_plane.get(path).await?)?;
+    let config = &definition["spec"]["conversion"]["webhook"]["clientConfig"];
+    assert!(config["url"].is_string() && config["service"].is_null(), "{config}");
+    Ok(())
+}

@@ -15,6 +15,7 @@ use kube::{
 use operator::{leader::LEASE, manifest};
 use serde_json::json;
 use testkit::{Cluster, Component, ControlPlane, Operator, OperatorOptions};
+use tokio::sync::OnceCell;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -54,8 +55,14 @@ struct World {
     leases: Api<Lease>,
 }
 
+/// One for this file: on a shared one the webhooks of other tests' operators would be asked, and they are gone.
+async fn cluster() -> Result<&'static Cluster> {
+    static OWN: OnceCell<ControlPlane> = OnceCell::const_new();
+    Ok(OWN.get_or_try_init(ControlPlane::start).await?)
+}
+
 async fn world() -> Result<World> {
-    let cluster = testkit::shared().await?;
+    let cluster = cluster().await?;
     let client = cluster.client().await?;
     let namespace = testkit::namespace(&client, "leader").await?;
     testkit::apply_yaml(&client, &manifest::yaml(&manifest::crds())?, &namespace).await?;

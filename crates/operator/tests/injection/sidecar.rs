@@ -2,7 +2,9 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test may panic; so may its functions")]
 
-use anyhow::Result;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
 use k8s_openapi::api::core::v1::{Container, EnvVar, Pod};
 use serde_json::json;
 
@@ -146,8 +148,16 @@ async fn s2_s6_a_collector_that_cannot_be_chosen_is_told_and_the_pod_created() -
     for name in ["one", "two"] {
         testkit::create_yaml(&client, &COLLECTOR.replace("beside", name), &namespace).await?;
     }
-    let (several, _) = create_pod(&client, &namespace, &pod("several", SIDECAR, "true")).await?;
-    assert_eq!(verdict(&several), "sidecar=SeveralCollectors");
+    // The operator learns of them by watching, one after the other.
+    let mut attempt = 0;
+    testkit::wait_for("both collectors to be known", Duration::from_secs(30), async || {
+        attempt += 1;
+        let asks = pod(&format!("several-{attempt}"), SIDECAR, "true");
+        let (several, _) = create_pod(&client, &namespace, &asks).await?;
+        ensure!(verdict(&several) == "sidecar=SeveralCollectors", "{}", verdict(&several));
+        Ok(Some(()))
+    })
+    .await?;
     let daemon = COLLECTOR.replace("beside", "daemon").replace("sidecar", "daemonset");
     testkit::create_yaml(&client, &daemon, &namespace).await?;
     let (other, _) = create_pod(&client, &namespace, &pod("other", SIDECAR, "daemon")).await?;
