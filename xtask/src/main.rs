@@ -85,3 +85,13 @@ async fn interrupted() -> anyhow::Result<()> {
         _ = terminated.recv() => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_of_all_tasks_fit_together() {
+        super::Arguments::command().debug_assert();
+    }
+}

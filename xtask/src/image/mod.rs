@@ -24,7 +24,7 @@ pub(crate) struct Options {
     /// Only these, for example `agent-java` or `operator`; all without
     names: Vec<String>,
     #[command(flatten)]
-    operator: operator::Options,
+    operator: operator::OfTheOperator,
 }
 
 /// The image that holds a pod's namespaces.

@@ -25,7 +25,7 @@ const USER: &str = "65532:65532";
 
 /// Of the operator's image only.
 #[derive(clap::Args)]
-pub(crate) struct Options {
+pub(crate) struct OfTheOperator {
     /// Where the operator's archive goes; without, `operator-image.tar` in cargo's target folder
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -38,7 +38,7 @@ pub(crate) struct Options {
 }
 
 /// Makes the operator's image, and runs what is in it.
-pub(super) async fn run(options: Options) -> anyhow::Result<()> {
+pub(super) async fn run(options: OfTheOperator) -> anyhow::Result<()> {
     let output = match options.output {
         Some(output) => output,
         None => target_directory()?.join("operator-image.tar"),
