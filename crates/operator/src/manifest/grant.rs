@@ -39,6 +39,13 @@ pub(super) const RULES: &[Rule] = &[
         verbs: READ,
     },
     Rule {
+        why: "k8s_objects that watches events of the newer group",
+        groups: &["events.k8s.io"],
+        resources: &["events"],
+        names: &[],
+        verbs: &["list", "watch"],
+    },
+    Rule {
         why: "kubelet_stats",
         groups: &[""],
         resources: &["nodes/stats", "nodes/proxy"],
