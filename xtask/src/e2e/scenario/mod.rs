@@ -3,6 +3,7 @@
 mod agent_image;
 mod application;
 mod collector;
+mod commands;
 mod crash;
 mod page;
 mod restricted;
@@ -25,6 +26,8 @@ pub(super) const ALL: &[(&str, Scenario)] = &[
     ("settings_of_the_user_keep_working", |world| Box::pin(user_settings::run(world))),
     ("an_agent_image_that_cannot_be_had", |world| Box::pin(agent_image::run(world))),
     ("a_changed_collector_rolls_out_once_and_loses_no_span", |world| Box::pin(collector::change(world))),
+    ("check_and_status_tell_the_truth", |world| Box::pin(commands::check_and_status(world))),
+    ("lint_says_what_the_collector_says", |world| Box::pin(commands::lint_and_validate(world))),
     ("crashes_of_operator_kubelet_and_api_server", |world| Box::pin(crash::run(world))),
 ];
 
