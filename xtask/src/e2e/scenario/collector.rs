@@ -54,6 +54,7 @@ pub(super) async fn modes(world: &World<'_>) -> anyhow::Result<()> {
         server_span(world, &pod, &folder, mode).await.with_context(|| format!("mode {mode}"))?;
         world.kubectl(&["delete", "deployment", mode, "-n", namespace], "")?;
         world.kubectl(&["delete", "opentelemetrycollector", mode, "-n", namespace], "")?;
+        world.kubectl(&["delete", "instrumentation", mode, "-n", namespace], "")?;
     }
     Ok(())
 }
