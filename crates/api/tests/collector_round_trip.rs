@@ -16,7 +16,7 @@ mod random;
 use plain::plain;
 use random::{Random, anything, object, with_autoscaler};
 
-const COUNT: u64 = if cfg!(debug_assertions) { 1_000 } else { 10_000 };
+const COUNT: u64 = 10_000;
 
 #[test]
 fn an_object_of_v1beta1_comes_back_from_v1alpha1() {
