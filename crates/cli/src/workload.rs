@@ -134,7 +134,8 @@ fn narrow<T: serde::de::DeserializeOwned>(value: Option<&Value>, path: &str) -> 
                 _ => None,
             }
         });
-        let unquoted = member.is_boolean() || member.is_number();
+        let unquoted =
+            (member.is_boolean() || member.is_number()) && error.to_string().contains("expected a string");
         let fix = if unquoted { format!("; write it in quotes: \"{member}\"") } else { String::new() };
         return Some(inner.unwrap_or_else(|| (path, format!("{error}{fix}"))));
     }

@@ -193,17 +193,30 @@ fn divisor_fits(resource: &str, divisor: &Value) -> bool {
     matches!(text.as_str(), "" | "0" | "1") || units.contains(&text.as_str())
 }
 
-/// A container needs an image; that of a web server's clone is the application's.
+/// A container needs an image that a kubelet can read; that of a web server's clone is the application's.
 fn image(container: &Container, cause: &Cause) -> Result<(), Decline> {
-    if !container.image.is_empty() {
-        return Ok(());
-    }
     if container.name == WEB_SERVER_CLONE {
+        if !container.image.is_empty() {
+            return Ok(());
+        }
         return Err(Decline::new(
             Reason::UnsupportedPod,
             format!("the web server's container has no image, which container {} needs", container.name),
             "give the pod's container an image",
         ));
+    }
+    // Blanks around it are the API server's matter, and refused below.
+    let reference = container.image.trim();
+    if !reference.is_empty() {
+        return if image::is_reference(reference) {
+            Ok(())
+        } else {
+            let problem = format!(
+                "the pod would never start: container {}: {reference:?} is no image reference",
+                container.name
+            );
+            Err(Decline::new(cause.reason, problem, format!("correct {}", cause.object)))
+        };
     }
     let mut decline = cause.refused(&format!("container {}: it has no image", container.name));
     if cause.reason == Reason::InvalidInstrumentation {

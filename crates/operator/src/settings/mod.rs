@@ -172,11 +172,10 @@ impl Process {
         collector.network_policy = gates.is_on("operand.networkpolicy");
         // A webhook server without webhooks would be nothing.
         let webhooks = values.boolean("enable-webhooks")? || role == Role::WebhookServer;
-        let leader_election = if values.boolean("enable-leader-election")? && role == Role::Operator {
-            Some(election(&values)?)
-        } else {
-            None
-        };
+        // A time that is none is an error whether or not it is used.
+        let times = election_times(&values)?;
+        let elects = values.boolean("enable-leader-election")? && role == Role::Operator;
+        let leader_election = elects.then(|| election(&values, times)).transpose()?;
         let webhook_port = port(&values)?.filter(|_| webhooks);
         let mut warnings = tls_warnings;
         let log = log::Settings::read(&values)?;
@@ -334,14 +333,17 @@ fn admin(values: &Values) -> Result<Option<Address>, Invalid> {
     }
 }
 
-/// Times of the leader election, in the order that keeps two from leading.
-fn election(values: &Values) -> Result<leader::Timing, Invalid> {
+fn election_times(values: &Values) -> Result<leader::Timing, Invalid> {
     let longest = Duration::from_secs(3600);
-    let timing = leader::Timing {
+    Ok(leader::Timing {
         lease_duration: duration(values, "leader-election-lease-duration", longest)?,
         renew_deadline: duration(values, "leader-election-renew-deadline", longest)?,
         retry_period: duration(values, "leader-election-retry-period", longest)?,
-    };
+    })
+}
+
+/// Times of the leader election, in the order that keeps two from leading.
+fn election(values: &Values, timing: leader::Timing) -> Result<leader::Timing, Invalid> {
     // The record holds whole seconds.
     if timing.lease_duration < Duration::from_secs(1) {
         let given = values.get("leader-election-lease-duration");

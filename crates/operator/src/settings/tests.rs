@@ -137,6 +137,7 @@ fn times_of_the_election_keep_two_from_leading() {
     let timing = resolve("", &[], &[on]).unwrap().leader_election.unwrap();
     assert_eq!(timing, leader::Timing::default());
     assert!(resolve("", &[], &["--leader-election-renew-deadline=2m"]).unwrap().leader_election.is_none());
+    assert!(error("", &[], &["--leader-election-lease-duration=soon"]).contains("no usable duration"));
     assert_eq!(
         error("", &[], &[on, "--leader-election-renew-deadline=2m"]),
         "--leader-election-renew-deadline: \"2m\" is too long; give less than --leader-election-lease-duration, which is 60s"
