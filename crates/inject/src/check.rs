@@ -13,6 +13,7 @@ use crate::{
     claim,
     draft::{Container, Draft},
     env::Entry,
+    image::is_reference,
     language::WEB_SERVER_CLONE,
     pod::Pod,
     syntax,
@@ -208,7 +209,7 @@ fn image(container: &Container, cause: &Cause) -> Result<(), Decline> {
     // Blanks around it are the API server's matter, and refused below.
     let reference = container.image.trim();
     if !reference.is_empty() {
-        return if image::is_reference(reference) {
+        return if is_reference(reference) {
             Ok(())
         } else {
             let problem = format!(
