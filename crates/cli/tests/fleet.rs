@@ -130,6 +130,43 @@ async fn each_workload_has_its_state_and_the_totals_say_why() {
 }
 
 #[tokio::test]
+async fn a_pod_that_an_injected_container_keeps_from_starting_is_named_with_why() {
+    let cluster = testkit::shared().await.unwrap();
+    testkit::Operator::shared().await.unwrap();
+    let client = cluster.client().await.unwrap();
+    let namespace = testkit::namespace(&client, "stuck").await.unwrap();
+    let kubeconfig = format!("--kubeconfig={}", cluster.kubeconfig().display());
+    testkit::apply_yaml(&client, INSTRUMENTATION, &namespace).await.unwrap();
+    testkit::apply_yaml(&client, &deployment("web", 1, JAVA, "[]"), &namespace).await.unwrap();
+    let pod = testkit::wait_for("a pod", PATIENCE, async || {
+        let name = ["get", "pods", "-n", &namespace, "-o", "jsonpath={.items[*].metadata.name}"];
+        let name = testkit::kubectl(&name, "").await?;
+        Ok(Some(name).filter(|name| !name.is_empty()))
+    });
+    let pod = pod.await.unwrap();
+    // As a kubelet reports it; there is none here.
+    let status = r#"{"status": {"initContainerStatuses": [{
+        "name": "opentelemetry-auto-instrumentation-java", "image": "registry.example/agent:1", "imageID": "",
+        "ready": false, "restartCount": 0,
+        "state": {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}}
+    }]}}"#;
+    let patch = ["patch", "pod", &pod, "-n", &namespace, "--subresource=status", "-p", status];
+    testkit::kubectl(&patch, "").await.unwrap();
+
+    let said = "container opentelemetry-auto-instrumentation-java: ImagePullBackOff: Back-off pulling image";
+    let fix = "let the node pull registry.example/agent:1";
+    let (code, text, _) = otel(&["status", "-n", &namespace, &kubeconfig]);
+    assert_eq!(code, 1, "{text}");
+    let line = format!("1 pod of Deployment {namespace}/web cannot start: {said}");
+    assert!(text.contains(&line) && text.contains(fix), "{text}");
+    for object in ["deploy/web", &format!("pod/{pod}")] {
+        let (code, text, _) = otel(&["explain", object, "-n", &namespace, &kubeconfig]);
+        assert_eq!(code, 1, "{text}");
+        assert!(text.contains(&format!("pod {pod} cannot start: {said}")) && text.contains(fix), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn what_an_upgrade_would_change_in_a_cluster_is_shown_and_not_done() {
     let cluster = testkit::shared().await.unwrap();
     testkit::Operator::shared().await.unwrap();

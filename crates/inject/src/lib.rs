@@ -22,6 +22,7 @@ pub mod pod;
 pub mod prefilter;
 pub mod request;
 pub mod sidecar;
+pub mod startup;
 pub mod summary;
 pub mod uninject;
 pub mod verdict;

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use crate::{
     already,
     facts::{Facts, Namespace},
-    language::{AGENT_INIT_CONTAINERS, GO_SIDECAR},
+    language::{AGENT_INIT_CONTAINERS, EXTENSION, GO_SIDECAR},
     plan::plan,
     pod::Pod,
     request::{Asked, LanguageRequest, Request},
@@ -33,8 +33,6 @@ pub struct Uninjected {
     pub kept: Vec<String>,
 }
 
-/// Beginning of the names of the init containers that copy extensions of the Java agent.
-const EXTENSION: &str = "opentelemetry-auto-instrumentation-extension-";
 /// Name of the container that injection clones from a web server.
 const CLONE: &str = crate::language::AGENT_INIT_CONTAINERS[4];
 /// Volumes of agents that are not named like their init container.

@@ -1,7 +1,7 @@
 //! The classic mistakes: what keeps pods from being instrumented although somebody meant them to be.
 
 use api::{Language, annotation};
-use inject::{Asked, Reason, Request, Verdict};
+use inject::{Asked, Reason, Request, Verdict, startup::Stuck};
 use serde_json::{Map, Value};
 
 use super::{report::Finding, wish::Wish};
@@ -50,6 +50,17 @@ pub(crate) fn misplaced(object: &Object<'_>, workload: &Workload) -> Vec<Finding
         }
     }
     findings
+}
+
+/// What an injected container keeps from starting; `others` are pods beside the one that is told of.
+pub(crate) fn of_start(stuck: &Stuck, pod: &Value, others: usize) -> Finding {
+    let name = pod.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+    let more = if others == 0 { String::new() } else { format!(" and {others} more") };
+    let Stuck { container, reason, message, .. } = stuck;
+    Finding::new(
+        format!("pod {name}{more} cannot start: container {container}: {reason}: {message}"),
+        stuck.fix.clone(),
+    )
 }
 
 /// Whether a key asks for, or concerns, injection.

@@ -18,7 +18,7 @@ use std::{io::Write as _, process::ExitCode, rc::Rc};
 use anyhow::anyhow;
 use api::Instrumentation;
 use clap::{Arg, ArgMatches, Command, builder::PossibleValuesParser};
-use inject::{About, Reason, Verdict, explanation::Aftermath, verdict_annotation};
+use inject::{About, Reason, Verdict, explanation::Aftermath, startup, verdict_annotation};
 use serde_json::{Value, json};
 
 use crate::{
@@ -221,6 +221,8 @@ fn explain_live(
     let injected = decided.decision.verdicts.iter().find(|v| v.reason == Reason::Injected);
     if object.kind == "Pod" {
         note_generation(session, &mut report)?;
+        let stuck = startup::stuck(object.value);
+        report.findings.extend(stuck.map(|stuck| mistake::of_start(&stuck, object.value, 0)));
         if let Some(verdict) = injected {
             for row in &mut report.rows {
                 row.message = format!("if the pod were created now: {}", row.message);
@@ -242,6 +244,10 @@ fn explain_live(
         if !instrumented {
             missed.push(pod);
         }
+    }
+    let stuck: Vec<_> = pods.iter().filter_map(|pod| Some((pod, startup::stuck(pod)?))).collect();
+    if let Some((pod, first)) = stuck.first() {
+        report.findings.push(mistake::of_start(first, pod, stuck.len() - 1));
     }
     if !pods.is_empty() {
         report.pods = Some(Pods { total: pods.len(), instrumented: pods.len() - missed.len() });

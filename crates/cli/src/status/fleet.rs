@@ -4,18 +4,26 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::Result;
 use api::{Instrumentation, Settings};
-use inject::{Metadata, Namespace, OwnerReference, summary};
+use inject::{
+    Metadata, Namespace, OwnerReference,
+    startup::{self, Stuck},
+    summary,
+};
 use serde_json::Value;
 
 use crate::cluster::{Cluster, segment};
 
 /// Pods that have ended ask for nothing any more.
 const ALIVE: &str = "fieldSelector=status.phase!%3DSucceeded%2Cstatus.phase!%3DFailed";
+/// Those whose init containers have not all come up yet.
+const PENDING: &str = "fieldSelector=status.phase%3DPending";
 
 /// Pods and what decides about them.
 pub(super) struct Fleet {
     /// Namespace and metadata of every living pod.
     pub pods: Vec<(String, Metadata)>,
+    /// Namespace and metadata of the pods that a container of ours keeps from starting, and which.
+    pub stuck: Vec<(String, Metadata, Stuck)>,
     instrumentations: BTreeMap<(String, String), Arc<Instrumentation>>,
     namespaces: BTreeMap<String, Arc<Namespace>>,
     owners: BTreeMap<(String, String, String), Vec<OwnerReference>>,
@@ -35,6 +43,12 @@ impl Fleet {
         };
         let pods = cluster.metadata(&format!("/api/v1/{scope}pods?{ALIVE}"))?;
         let pods = pods.iter().map(|pod| (text(pod, "namespace"), read(pod))).collect();
+        // Few are pending at a time, so these are read whole.
+        let stuck = cluster.pages(&format!("/api/v1/{scope}pods?{PENDING}"))?;
+        let stuck = stuck
+            .iter()
+            .filter_map(|pod| startup::stuck(pod).map(|stuck| (text(pod, "namespace"), read(pod), stuck)));
+        let stuck = stuck.collect();
         let mut owners = BTreeMap::new();
         for (group, resource, kind) in [("apps/v1", "replicasets", "ReplicaSet"), ("batch/v1", "jobs", "Job")]
         {
@@ -70,7 +84,7 @@ impl Fleet {
                 ((object.metadata.namespace.clone(), object.metadata.name.clone()), Arc::new(object))
             })
             .collect();
-        Ok(Fleet { pods, instrumentations, namespaces, owners, settings: settings.clone() })
+        Ok(Fleet { pods, stuck, instrumentations, namespaces, owners, settings: settings.clone() })
     }
 
     /// Lets a function see it as the engine does.

@@ -21,6 +21,24 @@ pub(super) struct Overview {
     pub totals: Totals,
     /// How many workloads have each reason code, with its meaning and remedy.
     pub reasons: Vec<ReasonTotal>,
+    /// Workloads with pods that an injected container keeps from starting.
+    pub stuck: Vec<StuckWorkload>,
+}
+
+/// A workload whose pods do not start because of an injected container, told of by one of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct StuckWorkload {
+    pub namespace: String,
+    pub kind: String,
+    pub name: String,
+    /// Pods that wait for the same.
+    pub pods: usize,
+    pub example: String,
+    pub container: String,
+    pub image: String,
+    pub reason: String,
+    pub message: String,
+    pub fix: String,
 }
 
 /// One workload.
@@ -126,12 +144,13 @@ impl Overview {
             overview.workloads.push(line);
         }
         overview.reasons = reasons.into_values().rev().collect();
+        overview.stuck = stuck(fleet);
         overview
     }
 
     /// Whether somebody asks for what is not there.
     pub(super) fn needs_attention(&self) -> bool {
-        self.totals.missed + self.totals.failed > 0
+        self.totals.missed + self.totals.failed > 0 || !self.stuck.is_empty()
     }
 
     /// For people; `namespace` is the only one that was looked at.
@@ -182,8 +201,41 @@ impl Overview {
                 reason.remedy
             );
         }
+        for stuck in &self.stuck {
+            let StuckWorkload { namespace, kind, name, pods, container, reason, message, fix, .. } = stuck;
+            let _ = writeln!(
+                out,
+                "  {pods} {} of {kind} {namespace}/{name} cannot start: container {container}: {}: {message}\n    {}: {fix}",
+                if *pods == 1 { "pod" } else { "pods" },
+                colour.paint("1", reason),
+                colour.paint("36", "fix"),
+            );
+        }
         out
     }
+}
+
+/// Stuck pods by workload and reason.
+fn stuck(fleet: &Fleet) -> Vec<StuckWorkload> {
+    let mut found: BTreeMap<(Workload, String, String), StuckWorkload> = BTreeMap::new();
+    for (namespace, pod, stuck) in &fleet.stuck {
+        let workload = fleet.with(|cluster| PodGroup::of(namespace, pod).workload(cluster));
+        let key = (workload.clone(), stuck.container.clone(), stuck.reason.clone());
+        let entry = found.entry(key).or_insert_with(|| StuckWorkload {
+            namespace: workload.namespace,
+            kind: workload.kind,
+            name: workload.name,
+            pods: 0,
+            example: pod.name.clone(),
+            container: stuck.container.clone(),
+            image: stuck.image.clone(),
+            reason: stuck.reason.clone(),
+            message: stuck.message.clone(),
+            fix: stuck.fix.clone(),
+        });
+        entry.pods += 1;
+    }
+    found.into_values().collect()
 }
 
 fn style(state: Option<State>) -> &'static str {

@@ -12,6 +12,8 @@ use crate::{
 
 const VOLUME: &str = "opentelemetry-auto-instrumentation-java";
 const MOUNT_PATH: &str = "/otel-auto-instrumentation-java";
+/// Init containers that copy extensions are called this and a number.
+pub(crate) const EXTENSION: &str = "opentelemetry-auto-instrumentation-extension-";
 
 pub(super) struct Java;
 
@@ -47,7 +49,7 @@ impl CopiedAgent for Java {
         let agent = &["cp", "/javaagent.jar", "/otel-auto-instrumentation-java/javaagent.jar"];
         let mut containers = vec![init_container::copying(context, VOLUME, &java.image, agent, mount())];
         for (i, extension) in java.extensions.iter().enumerate() {
-            let name = format!("opentelemetry-auto-instrumentation-extension-{i}");
+            let name = format!("{EXTENSION}{i}");
             let from = format!("{}/.", extension.dir);
             let command = &["cp", "-r", &from, "/otel-auto-instrumentation-java/extensions"];
             containers.push(init_container::copying(context, &name, &extension.image, command, mount()));

@@ -21,6 +21,7 @@ use crate::{
 };
 
 pub(crate) use go::SIDECAR as GO_SIDECAR;
+pub(crate) use java::EXTENSION;
 pub(crate) use web_server::CLONE as WEB_SERVER_CLONE;
 
 /// Init containers that only injection makes.
