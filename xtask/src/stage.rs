@@ -69,6 +69,10 @@ fn read(pipe: PipeReader, log: &mut File, tests: bool) -> anyhow::Result<(Outcom
         if let Some(test) = line.strip_prefix("test ").and_then(|l| l.strip_suffix(" ... FAILED")) {
             println!("   {binary}: {test} FAILED");
         }
+        // Scenarios take minutes; each says how long it took.
+        if line.starts_with("test ") && line.contains(" ... ok (") {
+            println!("   {line}");
+        }
         // What passed is of no use to somebody who looks for what failed.
         if !(line.starts_with("test ") && line.ends_with(" ... ok")) {
             output.push(line);

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that must hold before a change is merged.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, ExitCode},
     time::Instant,
 };
@@ -11,6 +11,7 @@ use testkit::ControlPlane;
 
 use crate::{
     cargo::{cargo, target_directory},
+    e2e,
     outcome::Outcome,
     stage,
 };
@@ -40,7 +41,7 @@ struct Run {
 }
 
 impl Run {
-    async fn all(mut self, options: &Options, target: &std::path::Path) -> anyhow::Result<Outcome> {
+    async fn all(mut self, options: &Options, target: &Path) -> anyhow::Result<Outcome> {
         self.check("formatting", cargo(&["fmt", "--all", "--check"]))?;
         let lints = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
         self.check("lints", cargo(&lints))?;
@@ -72,7 +73,22 @@ impl Run {
         if self.outcome.failed > 0 {
             control_plane.keep_logs();
         }
+        drop(control_plane);
+        self.end_to_end(&operator)?;
         Ok(self.outcome)
+    }
+
+    /// On a real node, where this machine can have one.
+    fn end_to_end(&mut self, operator: &Path) -> anyhow::Result<()> {
+        const NAME: &str = "end-to-end tests on a real node";
+        if let Some(reason) = e2e::unsupported() {
+            println!("== {NAME}: skipped: {reason}");
+            self.outcome += Outcome::SKIPPED;
+            return Ok(());
+        }
+        let mut command = Command::new(std::env::current_exe().context("the path of this program")?);
+        command.arg("e2e").env(testkit::OPERATOR_BINARY_VARIABLE, operator);
+        self.tests(NAME, command)
     }
 
     /// Whether the command succeeded.

@@ -56,12 +56,15 @@ fn trouble(status: &Value) -> Option<(String, String)> {
         let message = code.map_or(message.clone(), |code| format!("exit code {code}; {message}"));
         return Some((waiting.to_owned(), message));
     }
-    let code = exit_code(status, "/state").filter(|code| *code != 0)?;
-    let reason = match text(status, "/state/terminated/reason") {
+    // Between two attempts, and during one, only the last one tells.
+    let is_ready = status.get("ready").and_then(Value::as_bool).unwrap_or_default();
+    let last = || Some(("/lastState", exit_code(status, "/lastState")?)).filter(|_| !is_ready);
+    let (state, code) = exit_code(status, "/state").map(|code| ("/state", code)).or_else(last)?;
+    let reason = match text(status, &format!("{state}/terminated/reason")) {
         "" => "Error",
         reason => reason,
     };
-    Some((reason.to_owned(), format!("exit code {code}")))
+    (code != 0).then(|| (reason.to_owned(), format!("exit code {code}")))
 }
 
 fn exit_code(status: &Value, state: &str) -> Option<i64> {
@@ -119,6 +122,8 @@ mod tests {
         let ended = json!({"terminated": {"exitCode": 1, "reason": "Error"}});
         let first = stuck(&pod(ended.clone(), json!({}))).unwrap();
         assert_eq!((first.reason.as_str(), first.message.as_str()), ("Error", "exit code 1"));
+        let during = stuck(&pod(json!({"running": {}}), ended.clone())).unwrap();
+        assert_eq!(during.message, "exit code 1", "the next attempt is under way");
         let again = json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}});
         let again = stuck(&pod(again, ended)).unwrap();
         assert_eq!(again.message, "exit code 1; back-off 10s");
@@ -128,13 +133,17 @@ mod tests {
 
     #[test]
     fn what_is_on_its_way_or_done_or_of_the_user_is_no_trouble() {
-        for state in [
-            json!({"waiting": {"reason": "PodInitializing"}}),
-            json!({"running": {}}),
-            json!({"terminated": {"exitCode": 0, "reason": "Completed"}}),
+        let failed = json!({"terminated": {"exitCode": 1}});
+        for (state, last) in [
+            (json!({"waiting": {"reason": "PodInitializing"}}), json!({})),
+            (json!({"running": {}}), json!({})),
+            (json!({"terminated": {"exitCode": 0, "reason": "Completed"}}), failed.clone()),
         ] {
-            assert_eq!(stuck(&pod(state, json!({}))), None);
+            assert_eq!(stuck(&pod(state, last)), None);
         }
+        let sidecar =
+            json!({"name": "otc-container", "ready": true, "state": {"running": {}}, "lastState": failed});
+        assert_eq!(stuck(&json!({"status": {"containerStatuses": [sidecar]}})), None, "it has come up since");
         assert_eq!(stuck(&json!({"status": {"initContainerStatuses": 7}})), None);
     }
 }

@@ -10,7 +10,7 @@ mod world;
 
 use std::{
     path::PathBuf,
-    process::ExitCode,
+    process::{Command, ExitCode},
     time::{Duration, Instant},
 };
 
@@ -25,6 +25,10 @@ use world::World;
 pub(crate) struct Options {
     /// Only scenarios whose name contains one of these
     names: Vec<String>,
+    /// The operator's image as it is released, made by `cargo xtask image operator`; without, one with the program that the other
+    /// tests use
+    #[arg(long, value_name = "FILE")]
+    operator_image: Option<PathBuf>,
     /// What runs inside the sandbox
     #[arg(long, hide = true)]
     inside: Option<PathBuf>,
@@ -39,18 +43,26 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<ExitCode> {
 
 /// Why there can be no end-to-end tests on this machine; none when there can.
 pub(crate) fn unsupported() -> Option<String> {
-    node::unsupported()
+    node::unsupported().or_else(|| {
+        let programs = ["javac", "node", "npm", "python3", "curl"];
+        let missing =
+            programs.into_iter().find(|program| Command::new(program).arg("--version").output().is_err())?;
+        Some(format!("no applications and agents can be made here: the program {missing} is missing"))
+    })
 }
 
 async fn outside(options: &Options) -> anyhow::Result<ExitCode> {
     if let Some(reason) = unsupported() {
         bail!(reason);
     }
-    let operator = tokio::task::spawn_blocking(|| -> anyhow::Result<PathBuf> {
+    let released = options.operator_image.clone();
+    let operator = tokio::task::spawn_blocking(move || -> anyhow::Result<PathBuf> {
         testkit::binaries::get()?;
         node::binaries()?;
         crate::image::archives()?;
-        image::operator()
+        released.map_or_else(image::operator, |path| {
+            path.canonicalize().with_context(|| path.display().to_string())
+        })
     })
     .await??;
     let sandbox = sandbox::Sandbox::new()?;

@@ -15,6 +15,7 @@ use testkit::{
 
 /// Java once needed two minutes on a machine that compiled at the same time.
 pub(super) const PATIENCE: Duration = Duration::from_secs(300);
+const OPERATOR: &str = "deployment/opentelemetry-operator-controller-manager";
 pub(super) const OPERATOR_NAMESPACE: &str = "opentelemetry-operator-system";
 pub(super) const OPERATOR_LABEL: &str = "app.kubernetes.io/name=opentelemetry-operator";
 
@@ -29,15 +30,19 @@ impl<'a> World<'a> {
         Ok(World { node, client })
     }
 
-    /// `deploy/install.yaml` as it is; the image has the name that it asks for.
+    /// `deploy/install.yaml` as it is, the image has the name that it asks for; then Go, which is off by default, is switched on as
+    /// the documentation page says.
     pub(super) async fn install_operator(&self) -> anyhow::Result<()> {
         self.kubectl(&["apply", "--server-side", "-f", "-"], &super::file("deploy/install.yaml")?)?;
+        self.operator_is_ready().await?;
+        let switch = r#"[{"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value": "--enable-go-instrumentation=true"}]"#;
+        self.kubectl(&["patch", OPERATOR, "-n", OPERATOR_NAMESPACE, "--type=json", "-p", switch], "")?;
         self.operator_is_ready().await
     }
 
     /// Waits until every replica of the operator is ready.
     pub(super) async fn operator_is_ready(&self) -> anyhow::Result<()> {
-        self.rolled_out(OPERATOR_NAMESPACE, "deployment/opentelemetry-operator-controller-manager").await
+        self.rolled_out(OPERATOR_NAMESPACE, OPERATOR).await
     }
 
     pub(super) fn kubectl(&self, arguments: &[&str], stdin: &str) -> anyhow::Result<String> {
@@ -133,6 +138,12 @@ impl<'a> World<'a> {
             println!("{}", self.kubectl(arguments, "").unwrap_or_else(|error| error.to_string()));
         }
     }
+}
+
+/// What the operator decided, as the pod carries it; empty when it carries nothing.
+pub(super) fn verdict(pod: &Pod) -> &str {
+    let annotations = pod.metadata.annotations.as_ref();
+    annotations.and_then(|all| all.get(api::annotation::VERDICT)).map(String::as_str).unwrap_or_default()
 }
 
 /// Ready as its Service sees it.

@@ -8,7 +8,7 @@ use api::Language;
 use serde_json::json;
 
 use super::{
-    Layer, Recipe, base,
+    Layer, Recipe, agent_go, base,
     recipe::{download, run},
 };
 
@@ -16,6 +16,9 @@ const JAVA_AGENT: &str = "https://repo1.maven.org/maven2/io/opentelemetry/javaag
 /// Those that the test applications need, beside the distribution itself.
 const PYTHON_INSTRUMENTATIONS: &[&str] = &["flask", "wsgi", "urllib", "logging"];
 const NODEJS_SETUP: &str = "require('@opentelemetry/auto-instrumentations-node/register');\n";
+
+/// An agent image of somebody's own that runs as root: what a pod that demands non-root makes of it is a test of ours.
+pub(crate) const AS_ROOT: &str = "registry.example/agent-python-as-root:1";
 
 pub(super) fn recipes() -> Vec<Recipe> {
     let agent = |name, language: Language, layers, sources: &[&str]| Recipe {
@@ -30,7 +33,21 @@ pub(super) fn recipes() -> Vec<Recipe> {
         agent("agent-java", Language::Java, java, &["1"]),
         agent("agent-nodejs", Language::NodeJs, nodejs, &[NODEJS_SETUP]),
         agent("agent-python", Language::Python, python, PYTHON_INSTRUMENTATIONS),
+        Recipe {
+            // It is privileged, and looks at other users' processes.
+            config: json!({"Entrypoint": ["/otel-go-instrumentation"], "Env": ["PATH=/bin"]}),
+            ..agent("agent-go", Language::Go, go, &["1"])
+        },
+        Recipe {
+            image: AS_ROOT.to_owned(),
+            config: json!({"Env": ["PATH=/bin"]}),
+            ..agent("agent-python-as-root", Language::Python, python, PYTHON_INSTRUMENTATIONS)
+        },
     ]
+}
+
+fn go(work: &Path) -> anyhow::Result<Vec<Layer>> {
+    agent_go::layers(version(Language::Go)?, work)
 }
 
 fn java(work: &Path) -> anyhow::Result<Vec<Layer>> {
@@ -78,4 +95,33 @@ fn python(work: &Path) -> anyhow::Result<Vec<Layer>> {
 fn version(language: Language) -> anyhow::Result<&'static str> {
     let image = language.info().default_image;
     Ok(image.rsplit_once(':').with_context(|| format!("{image} has no tag"))?.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The Containerfiles are for people with a container engine; their tags are to be those that the operator asks for.
+    #[test]
+    fn the_containerfiles_make_the_images_that_are_the_defaults() {
+        let files = [
+            (Language::Java, include_str!("../../../images/autoinstrumentation/java/Containerfile")),
+            (Language::NodeJs, include_str!("../../../images/autoinstrumentation/nodejs/Containerfile")),
+            (Language::Python, include_str!("../../../images/autoinstrumentation/python/Containerfile")),
+            (Language::Go, include_str!("../../../images/autoinstrumentation/go/Containerfile")),
+        ];
+        for (language, file) in files {
+            let arguments =
+                format!("VERSION={} -t {} ", version(language).unwrap(), language.info().default_image);
+            assert!(file.contains(&arguments), "the Containerfile of {language:?} does not say {arguments}");
+        }
+    }
+
+    #[test]
+    fn the_instrumentations_of_python_are_the_same_in_both_recipes() {
+        let requirements = include_str!("../../../images/autoinstrumentation/python/requirements.txt");
+        for instrumentation in PYTHON_INSTRUMENTATIONS {
+            assert!(requirements.contains(&format!("opentelemetry-instrumentation-{instrumentation}\n")));
+        }
+    }
 }

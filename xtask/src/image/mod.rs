@@ -6,6 +6,7 @@ pub(crate) mod archive;
 pub(crate) mod layer;
 
 mod agent;
+mod agent_go;
 mod application;
 pub(crate) mod base;
 mod collector;
@@ -15,6 +16,7 @@ mod smoke;
 
 use std::path::PathBuf;
 
+pub(crate) use agent::AS_ROOT;
 pub(crate) use archive::Image;
 pub(crate) use layer::Layer;
 pub(crate) use recipe::Recipe;

@@ -112,6 +112,14 @@ impl Node {
             .map(drop)
     }
 
+    /// Gives an image of the node another name as well.
+    ///
+    /// # Errors
+    /// When there is no such image.
+    pub fn tag(&self, image: &str, name: &str) -> anyhow::Result<()> {
+        self.ctr(&["images", "tag", image, name]).map(drop)
+    }
+
     /// Kills the kubelet as `kill -9` does and starts it again; pods keep running meanwhile.
     ///
     /// # Errors

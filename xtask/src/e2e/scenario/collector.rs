@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -10,6 +11,7 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
+use k8s_openapi::api::core::v1::Pod;
 use testkit::wait_for;
 
 use super::{Application, file_collector, instrumentation, server_span};
@@ -60,7 +62,7 @@ pub(super) async fn modes(world: &World<'_>) -> anyhow::Result<()> {
 }
 
 /// Every request that an application answered while its Collector was replaced is a span afterwards, and the Collector
-/// was replaced once.
+/// was replaced once; first for another configuration, then for another image.
 pub(super) async fn change(world: &World<'_>) -> anyhow::Result<()> {
     let namespace = "change";
     world.namespace(namespace, &[]).await?;
@@ -77,11 +79,31 @@ pub(super) async fn change(world: &World<'_>) -> anyhow::Result<()> {
     let pod = world.pod(namespace, "app=nodejs").await?;
     server_span(world, &pod, &folder, "nodejs").await?;
 
+    // The same program under the name of a later release.
+    let later = "registry.example/collector:later";
+    world.node.tag(&collector::Settings::default().image, later)?;
+    let configured = collector.replace("timeout: 200ms", "timeout: 300ms");
+    let upgraded = configured.replace("mode: deployment", &format!("mode: deployment\n  image: '{later}'"));
+    for (what, changed) in [("configuration", configured), ("image", upgraded)] {
+        replaced_once(world, namespace, &folder, &pod, what, &changed).await?;
+    }
+    Ok(())
+}
+
+/// Applies a changed Collector while its application is asked again and again.
+async fn replaced_once(
+    world: &World<'_>,
+    namespace: &str,
+    folder: &Path,
+    pod: &Pod,
+    what: &str,
+    changed: &str,
+) -> anyhow::Result<()> {
     let count = || {
-        let spans = telemetry::spans(&telemetry::messages(&folder));
+        let spans = telemetry::spans(&telemetry::messages(folder));
         spans.iter().filter(|span| span.kind == 2).map(|span| span.id.clone()).collect::<BTreeSet<_>>().len()
     };
-    // The last requests of above may be under way.
+    // The last requests of before may be under way.
     let mut before = count();
     wait_for("the telemetry to come to rest", PATIENCE, async || {
         let now = count();
@@ -90,23 +112,23 @@ pub(super) async fn change(world: &World<'_>) -> anyhow::Result<()> {
         Ok(rest.then_some(()))
     })
     .await?;
-    world.apply(namespace, &collector.replace("timeout: 200ms", "timeout: 300ms"))?;
+    let generation = || -> anyhow::Result<i64> {
+        let path = "jsonpath={.metadata.generation}";
+        let text = world.kubectl(&["get", "deployment/sink-collector", "-n", namespace, "-o", path], "")?;
+        text.trim().parse().with_context(|| format!("the generation is {text:?}"))
+    };
+    let revisions = || -> anyhow::Result<usize> {
+        let label = "app.kubernetes.io/name=sink-collector";
+        let names = world.kubectl(&["get", "replicasets", "-n", namespace, "-l", label, "-o", "name"], "")?;
+        Ok(names.lines().count())
+    };
+    let (old_generation, old_revisions) = (generation()?, revisions()?);
+    world.apply(namespace, changed)?;
     let asked = Arc::new(AtomicUsize::new(0));
     // A task of its own: what waits for the rollout blocks its thread.
-    let asking = tokio::spawn(ask_without_end(world::address(&pod)?, asked.clone()));
-    world.rolled_out(namespace, "deployment/sink-collector").await?;
-    wait_for("the new configuration", PATIENCE, async || {
-        let deployment =
-            world.kubectl(&["get", "deployment/sink-collector", "-n", namespace, "-o", "yaml"], "")?;
-        let maps = world.kubectl(&["get", "configmaps", "-n", namespace, "-o", "json"], "")?;
-        let maps: serde_json::Value = serde_json::from_str(&maps)?;
-        let new = maps["items"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .find(|map| map["data"].to_string().contains("300ms"));
-        let name = new.and_then(|map| map["metadata"]["name"].as_str());
-        Ok(name.is_some_and(|name| deployment.contains(name)).then_some(()))
+    let asking = tokio::spawn(ask_without_end(world::address(pod)?, asked.clone()));
+    wait_for(&format!("the Deployment to get the new {what}"), PATIENCE, async || {
+        Ok((generation()? > old_generation).then_some(()))
     })
     .await?;
     world.rolled_out(namespace, "deployment/sink-collector").await?;
@@ -119,11 +141,9 @@ pub(super) async fn change(world: &World<'_>) -> anyhow::Result<()> {
         Ok(Some(()))
     })
     .await?;
-    let arguments =
-        ["get", "replicasets", "-n", namespace, "-l", "app.kubernetes.io/name=sink-collector", "-o", "name"];
-    let revisions = world.kubectl(&arguments, "")?.lines().count();
-    ensure!(revisions == 2, "one change of the configuration made {} rollouts", revisions.saturating_sub(1));
-    println!("{asked} requests while the Collector was replaced, every span arrived");
+    let rollouts = revisions()? - old_revisions;
+    ensure!(rollouts == 1, "one change of the {what} made {rollouts} rollouts");
+    println!("{asked} requests while the Collector got another {what}, every span arrived");
     Ok(())
 }
 

@@ -129,7 +129,7 @@ fn collector_program() -> anyhow::Result<PathBuf> {
 }
 
 /// `otel-operator` as a user runs it.
-fn operator(world: &World<'_>, arguments: &[&str]) -> anyhow::Result<Value> {
+pub(super) fn operator(world: &World<'_>, arguments: &[&str]) -> anyhow::Result<Value> {
     let kubeconfig = world.node.control_plane().kubeconfig();
     let program = testkit::operator_binary()?;
     let output = Command::new(program).args(arguments).env("KUBECONFIG", kubeconfig).output()?;

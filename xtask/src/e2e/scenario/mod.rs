@@ -5,6 +5,8 @@ mod application;
 mod collector;
 mod commands;
 mod crash;
+mod go;
+mod init_container;
 mod page;
 mod restricted;
 mod user_settings;
@@ -23,6 +25,8 @@ pub(super) const ALL: &[(&str, Scenario)] = &[
     ("one_trace_through_three_languages", |world| Box::pin(application::run(world))),
     ("collectors_as_sidecar_daemonset_and_statefulset", |world| Box::pin(collector::modes(world))),
     ("a_restricted_namespace_runs_and_reports", |world| Box::pin(restricted::run(world))),
+    ("an_init_container_with_two_languages", |world| Box::pin(init_container::run(world))),
+    ("go_is_seen_from_beside", |world| Box::pin(go::run(world))),
     ("settings_of_the_user_keep_working", |world| Box::pin(user_settings::run(world))),
     ("an_agent_image_that_cannot_be_had", |world| Box::pin(agent_image::run(world))),
     ("a_changed_collector_rolls_out_once_and_loses_no_span", |world| Box::pin(collector::change(world))),
@@ -47,6 +51,9 @@ pub(super) struct Application<'a> {
     /// More annotations of the pod.
     pub(super) annotations: &'a [(&'a str, &'a str)],
 }
+
+/// Which program of the Go application the agent is to look at.
+pub(super) const GO_EXECUTABLE: (&str, &str) = (api::annotation::GO_TARGET_EXE, "/app/server");
 
 impl Default for Application<'_> {
     fn default() -> Self {
