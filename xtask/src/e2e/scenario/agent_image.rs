@@ -5,16 +5,13 @@ use anyhow::{Context, ensure};
 use k8s_openapi::api::core::v1::ContainerState;
 use testkit::wait_for;
 
-use super::{Application, commands::operator, file_collector, instrumentation, server_span};
+use super::{Application, commands::operator, instrumentation, server_span, sink};
 use crate::e2e::world::{PATIENCE, World};
 
 const NAMESPACE: &str = "agent-image";
 
 pub(super) async fn run(world: &World<'_>) -> anyhow::Result<()> {
-    world.namespace(NAMESPACE, &[]).await?;
-    let folder = world.shared_folder(NAMESPACE)?;
-    world.apply(NAMESPACE, &file_collector("sink", &folder, "mode: deployment"))?;
-    world.rolled_out(NAMESPACE, "deployment/sink-collector").await?;
+    let folder = sink(world, NAMESPACE).await?;
     let good = instrumentation("demo", "http://sink-collector:4318");
     let application = Application { name: "nodejs", language: "nodejs", ..Application::default() };
     // The image of an application has `cp`, and no agent that it could copy.

@@ -14,7 +14,7 @@ use anyhow::{Context, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use testkit::wait_for;
 
-use super::{Application, file_collector, instrumentation, server_span};
+use super::{Application, file_collector, instrumentation, server_span, sink};
 use crate::e2e::{
     telemetry,
     world::{self, PATIENCE, World, node_address},
@@ -65,12 +65,8 @@ pub(super) async fn modes(world: &World<'_>) -> anyhow::Result<()> {
 /// was replaced once; first for another configuration, then for another image.
 pub(super) async fn change(world: &World<'_>) -> anyhow::Result<()> {
     let namespace = "change";
-    world.namespace(namespace, &[]).await?;
-    let folder = world.shared_folder(namespace)?;
+    let folder = sink(world, namespace).await?;
     let collector = file_collector("sink", &folder, "mode: deployment");
-    world.apply(namespace, &collector)?;
-    world.rolled_out(namespace, "deployment/sink-collector").await?;
-    world.apply(namespace, &instrumentation("demo", "http://sink-collector:4318"))?;
     world.apply(
         namespace,
         &Application { name: "nodejs", language: "nodejs", ..Application::default() }.yaml(),

@@ -8,18 +8,14 @@ use collector::check::Severity;
 use serde_json::Value;
 use testkit::node::sandbox;
 
-use super::{Application, file_collector, instrumentation};
+use super::{Application, sink};
 use crate::e2e::world::World;
 
 const NAMESPACE: &str = "commands";
 
 /// Nothing is broken here, and the workload is counted as it is.
 pub(super) async fn check_and_status(world: &World<'_>) -> anyhow::Result<()> {
-    world.namespace(NAMESPACE, &[]).await?;
-    let folder = world.shared_folder(NAMESPACE)?;
-    world.apply(NAMESPACE, &file_collector("sink", &folder, "mode: deployment"))?;
-    world.rolled_out(NAMESPACE, "deployment/sink-collector").await?;
-    world.apply(NAMESPACE, &instrumentation("demo", "http://sink-collector:4318"))?;
+    sink(world, NAMESPACE).await?;
     world.apply(
         NAMESPACE,
         &Application { name: "web", language: "nodejs", ..Application::default() }.yaml(),

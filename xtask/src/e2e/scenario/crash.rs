@@ -4,17 +4,13 @@
 use anyhow::ensure;
 use testkit::{Component, wait_for};
 
-use super::{Application, file_collector, instrumentation, server_span};
+use super::{Application, server_span, sink};
 use crate::e2e::world::{OPERATOR_LABEL, OPERATOR_NAMESPACE, PATIENCE, World};
 
 const NAMESPACE: &str = "crash";
 
 pub(super) async fn run(world: &World<'_>) -> anyhow::Result<()> {
-    world.namespace(NAMESPACE, &[]).await?;
-    let folder = world.shared_folder(NAMESPACE)?;
-    world.apply(NAMESPACE, &file_collector("sink", &folder, "mode: deployment"))?;
-    world.rolled_out(NAMESPACE, "deployment/sink-collector").await?;
-    world.apply(NAMESPACE, &instrumentation("demo", "http://sink-collector:4318"))?;
+    let folder = sink(world, NAMESPACE).await?;
     let application = |name| Application { name, language: "python", ..Application::default() }.yaml();
     world.apply(NAMESPACE, &application("steady"))?;
     world.rolled_out(NAMESPACE, "deployment/steady").await?;

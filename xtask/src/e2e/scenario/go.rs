@@ -2,16 +2,13 @@
 
 use anyhow::ensure;
 
-use super::{Application, GO_EXECUTABLE, file_collector, instrumentation, server_span};
+use super::{Application, GO_EXECUTABLE, instrumentation, server_span, sink};
 use crate::e2e::world::{World, verdict};
 
 const NAMESPACE: &str = "golang";
 
 pub(super) async fn run(world: &World<'_>) -> anyhow::Result<()> {
-    world.namespace(NAMESPACE, &[]).await?;
-    let folder = world.shared_folder(NAMESPACE)?;
-    world.apply(NAMESPACE, &file_collector("sink", &folder, "mode: deployment"))?;
-    world.rolled_out(NAMESPACE, "deployment/sink-collector").await?;
+    let folder = sink(world, NAMESPACE).await?;
     // The port of the documentation page.
     world.apply(NAMESPACE, &instrumentation("demo", "http://sink-collector:4317"))?;
     let application =

@@ -11,7 +11,7 @@ mod page;
 mod restricted;
 mod user_settings;
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, path::PathBuf, pin::Pin};
 
 use super::world::World;
 
@@ -142,6 +142,17 @@ spec:
 ",
         folder = folder.display()
     )
+}
+
+/// A namespace with a running Collector `sink`, which writes to the folder that is returned, and an Instrumentation `demo` that
+/// sends to it.
+pub(super) async fn sink(world: &World<'_>, namespace: &str) -> anyhow::Result<PathBuf> {
+    world.namespace(namespace, &[]).await?;
+    let folder = world.shared_folder(namespace)?;
+    world.apply(namespace, &file_collector("sink", &folder, "mode: deployment"))?;
+    world.rolled_out(namespace, "deployment/sink-collector").await?;
+    world.apply(namespace, &instrumentation("demo", "http://sink-collector:4318"))?;
+    Ok(folder)
 }
 
 /// An Instrumentation whose telemetry arrives soon.

@@ -3,7 +3,7 @@
 
 use anyhow::ensure;
 
-use super::{Application, GO_EXECUTABLE, file_collector, instrumentation, server_span};
+use super::{Application, GO_EXECUTABLE, instrumentation, server_span, sink};
 use crate::e2e::world::{World, verdict};
 
 const NAMESPACE: &str = "restricted";
@@ -17,10 +17,7 @@ securityContext:
 
 pub(super) async fn run(world: &World<'_>) -> anyhow::Result<()> {
     // The Collector writes to a folder of the node, which the standard forbids: it lives elsewhere.
-    world.namespace("telemetry", &[]).await?;
-    let folder = world.shared_folder("restricted")?;
-    world.apply("telemetry", &file_collector("sink", &folder, "mode: deployment"))?;
-    world.rolled_out("telemetry", "deployment/sink-collector").await?;
+    let folder = sink(world, "telemetry").await?;
     world.namespace(NAMESPACE, &["pod-security.kubernetes.io/enforce=restricted"]).await?;
     world.apply(NAMESPACE, &instrumentation("demo", "http://sink-collector.telemetry:4318"))?;
     let as_root = format!("  python: {{image: '{}'}}\n", crate::image::AS_ROOT);

@@ -2,16 +2,13 @@
 
 use anyhow::ensure;
 
-use super::{Application, file_collector, instrumentation, server_span};
+use super::{Application, server_span, sink};
 use crate::e2e::world::World;
 
 const NAMESPACE: &str = "user-settings";
 
 pub(super) async fn run(world: &World<'_>) -> anyhow::Result<()> {
-    world.namespace(NAMESPACE, &[]).await?;
-    let folder = world.shared_folder(NAMESPACE)?;
-    world.apply(NAMESPACE, &file_collector("sink", &folder, "mode: deployment"))?;
-    world.apply(NAMESPACE, &instrumentation("demo", "http://sink-collector:4318"))?;
+    let folder = sink(world, NAMESPACE).await?;
     // Language, variable, the user's value, and what of it the application prints.
     let settings = [
         ("java", "JAVA_TOOL_OPTIONS", "-Duser.setting=kept", "user.setting=kept"),
@@ -23,7 +20,6 @@ pub(super) async fn run(world: &World<'_>) -> anyhow::Result<()> {
         let application = Application { name: language, language, env: &env, ..Application::default() };
         world.apply(NAMESPACE, &application.yaml())?;
     }
-    world.rolled_out(NAMESPACE, "deployment/sink-collector").await?;
     for (language, variable, _, printed) in settings {
         world.rolled_out(NAMESPACE, &format!("deployment/{language}")).await?;
         let pod = world.pod(NAMESPACE, &format!("app={language}")).await?;
