@@ -1,6 +1,8 @@
 //! Roles, scope, metrics, logs and traces of the real process.
 
 mod support;
+#[path = "process/tls_profile.rs"]
+mod tls_profile;
 
 use std::{sync::Arc, time::Duration};
 
