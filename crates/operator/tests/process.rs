@@ -1,5 +1,7 @@
 //! Roles, scope, metrics, logs and traces of the real process.
 
+#[path = "process/proxy.rs"]
+mod proxy;
 mod support;
 #[path = "process/tls_profile.rs"]
 mod tls_profile;
