@@ -16,7 +16,7 @@ use hyper::{
 };
 use operator::{
     certificate::{Authority, Current},
-    tls::TlsSettings,
+    tls::{TlsSettings, acceptor::Acceptor},
     webhook::server,
 };
 use serde::{Deserialize, Serialize};
@@ -72,7 +72,7 @@ pub(crate) fn serve() -> anyhow::Result<()> {
         let authority = Authority::create(&names, time::OffsetDateTime::now_utc())?;
         let current = Arc::new(Current::default());
         current.serve(&authority.certificate, &authority.key, None, false)?;
-        let tls = TlsSettings::default().acceptor(current)?;
+        let tls = Acceptor::new(tokio::sync::watch::channel(TlsSettings::default()).1, current)?;
         let listener = server::bind("127.0.0.1", 0).await?;
         let announcement = Announcement { port: listener.local_addr()?.port(), ca: authority.ca_certificate };
         println!("{}", serde_json::to_string(&announcement)?);

@@ -15,6 +15,7 @@ use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
 };
+use operator::cluster::{self, proxy::Proxy};
 use serde_json::Value;
 
 /// A person waits: a server that says nothing for so long is not there.
@@ -50,6 +51,11 @@ impl Answer {
     }
 }
 
+/// `KUBECONFIG` or `~/.kube/config`.
+async fn usual(options: &KubeConfigOptions) -> Result<(Config, Option<Proxy>)> {
+    cluster::outside(Kubeconfig::read()?, options).await
+}
+
 /// A cluster.
 pub(crate) struct Cluster {
     runtime: tokio::runtime::Runtime,
@@ -70,20 +76,20 @@ impl Cluster {
         let options =
             KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
         let (config, client) = runtime.block_on(async {
-            let mut config = match kubeconfig {
+            let (mut config, proxy) = match kubeconfig {
                 Some(path) => {
                     let text = std::fs::read_to_string(path)
                         .with_context(|| format!("cannot read the kubeconfig {}", path.display()))?;
                     let file = Kubeconfig::from_yaml(&text)
                         .with_context(|| format!("{} is no kubeconfig", path.display()))?;
-                    Config::from_custom_kubeconfig(file, &options)
+                    cluster::outside(file, &options)
                         .await
                         .with_context(|| format!("the kubeconfig {} cannot be used", path.display()))?
                 }
-                None => match Config::from_kubeconfig(&options).await {
-                    Ok(config) => config,
+                None => match usual(&options).await {
+                    Ok(found) => found,
                     Err(_) if context.is_none() && std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() => {
-                        Config::incluster().context("the pod's service account cannot be used")?
+                        (Config::incluster().context("the pod's service account cannot be used")?, None)
                     }
                     Err(error) => {
                         return Err(error).context(
@@ -95,7 +101,11 @@ impl Cluster {
             config.default_retry = false;
             config.connect_timeout = Some(PATIENCE);
             config.read_timeout = Some(PATIENCE);
-            let client = Client::try_from(config.clone()).context("cannot make a client for the cluster")?;
+            let client = match &proxy {
+                // One question after the other: a connection that is given up when nothing comes is all that is needed.
+                None => Client::try_from(config.clone()).context("cannot make a client for the cluster")?,
+                Some(_) => cluster::connect(config.clone(), proxy.as_ref())?,
+            };
             Ok::<_, anyhow::Error>((config, client))
         })?;
         Ok(Cluster { runtime, client, namespace: config.default_namespace, answers: RefCell::default() })

@@ -5,6 +5,7 @@
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader, Read},
+    path::Path,
     process::{Command, Stdio},
     time::Duration,
 };
@@ -202,6 +203,19 @@ async fn what_an_upgrade_would_change_in_a_cluster_is_shown_and_not_done() {
     assert_eq!((code, shown.as_str()), (0, ""));
 }
 
+/// The files of a bundle and what is in them.
+fn unpacked(file: &Path) -> BTreeMap<String, String> {
+    let mut files = BTreeMap::new();
+    for entry in tar::Archive::new(GzDecoder::new(std::fs::File::open(file).unwrap())).entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let name = entry.path().unwrap().to_str().unwrap().split_once('/').unwrap().1.to_owned();
+        let mut content = String::new();
+        entry.read_to_string(&mut content).unwrap();
+        files.insert(name, content);
+    }
+    files
+}
+
 /// Must not be in the bundle.
 const CANARY: &str = "hunter2canary";
 
@@ -272,14 +286,7 @@ spec:
     let (code, stdout, stderr) = otel(&arguments);
     assert_eq!(code, 0, "{stdout}{stderr}");
     let report: Value = serde_json::from_str(&stdout).unwrap();
-    let mut files = BTreeMap::new();
-    for entry in tar::Archive::new(GzDecoder::new(std::fs::File::open(&file).unwrap())).entries().unwrap() {
-        let mut entry = entry.unwrap();
-        let name = entry.path().unwrap().to_str().unwrap().split_once('/').unwrap().1.to_owned();
-        let mut content = String::new();
-        entry.read_to_string(&mut content).unwrap();
-        files.insert(name, content);
-    }
+    let files = unpacked(&file);
     assert_eq!(report["files"].as_u64().unwrap() as usize, files.len());
     for (name, content) in &files {
         assert!(!content.contains(CANARY), "{name}:\n{content}");
@@ -324,4 +331,40 @@ spec:
     // What is there is not written over.
     let (code, _, stderr) = otel(&arguments);
     assert!(code == 3 && stderr.contains("cannot make"), "{code} {stderr}");
+}
+
+/// Bound to a node that does not exist, so nobody can be asked for its log.
+const UNREADABLE: &str = "
+apiVersion: v1
+kind: Pod
+metadata: {name: unreadable, labels: {app.kubernetes.io/managed-by: opentelemetry-operator}}
+spec: {nodeName: nowhere, containers: [{name: otc-container, image: 'registry.example/collector:1'}]}
+";
+
+#[tokio::test]
+async fn t49_one_unreadable_log_is_listed_and_ends_nothing() {
+    let cluster = testkit::shared().await.unwrap();
+    testkit::Operator::shared().await.unwrap();
+    let client = cluster.client().await.unwrap();
+    let namespace = testkit::namespace(&client, "unreadable").await.unwrap();
+    testkit::create_yaml(&client, INSTRUMENTATION, &namespace).await.unwrap();
+    testkit::create_yaml(&client, UNREADABLE, &namespace).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bundle.tar.gz");
+    let kubeconfig = format!("--kubeconfig={}", cluster.kubeconfig().display());
+    let path = format!("--file={}", file.display());
+    let (code, stdout, stderr) =
+        otel(&["support-bundle", &path, "-n", &namespace, &kubeconfig, "-o", "json"]);
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let report: Value = serde_json::from_str(&stdout).unwrap();
+    let failures: Vec<_> = report["failures"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert!(failures.iter().any(|line| line.contains("/pods/unreadable/log")), "{failures:#?}");
+    let files = unpacked(&file);
+    assert!(files["errors.txt"].contains("/pods/unreadable/log"), "{}", files["errors.txt"]);
+    // What comes afterwards is there, and the pod itself.
+    for name in ["core/pods/unreadable.yaml", "opentelemetry.io/instrumentations/main.yaml"] {
+        let name = format!("namespaces/{namespace}/{name}");
+        assert!(files.contains_key(&name), "{name} is not among {:#?}", files.keys());
+    }
+    assert!(files.contains_key("status.txt") && files.contains_key("check.txt"));
 }

@@ -1,6 +1,8 @@
-//! Reaching the cluster: which kubeconfig, which namespace.
+//! Reaching the cluster: which kubeconfig, which namespace, which way.
 
 mod connection;
+pub mod proxy;
+mod way;
 
 use std::path::{Path, PathBuf};
 
@@ -10,6 +12,9 @@ use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
 };
+
+use proxy::Proxy;
+use tracing::info;
 
 use crate::manifest;
 
@@ -47,21 +52,49 @@ impl Place {
 /// # Errors
 /// When no kubeconfig can be used; the message names the ways to give one.
 pub async fn client(kubeconfig: Option<&PathBuf>, place: &Place) -> Result<Client> {
-    let mut config = match kubeconfig {
+    let options = KubeConfigOptions::default();
+    let (mut config, proxy) = match kubeconfig {
         Some(path) => {
             let file = Kubeconfig::read_from(path)
                 .with_context(|| format!("cannot read the kubeconfig {}", path.display()))?;
-            Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
+            outside(file, &options)
                 .await
                 .with_context(|| format!("the kubeconfig {} cannot be used", path.display()))?
         }
-        None if place.inside => Config::incluster().context("the pod's service account cannot be used")?,
-        None => Config::from_kubeconfig(&KubeConfigOptions::default())
-            .await
-            .context("no usable kubeconfig; give --kubeconfig, KUBECONFIG or ~/.kube/config")?,
+        // Collectors are told of proxies, the API server of the own cluster is nearer than any of them.
+        None if place.inside => {
+            (Config::incluster().context("the pod's service account cannot be used")?, None)
+        }
+        None => {
+            let none = "no usable kubeconfig; give --kubeconfig, KUBECONFIG or ~/.kube/config";
+            outside(Kubeconfig::read().context(none)?, &options).await.context(none)?
+        }
     };
+    if let Some(proxy) = &proxy {
+        info!(target: "setup", proxy = %proxy.uri, "the API server is reached through a proxy");
+    }
     // Each caller knows how long it can wait and tries again by itself.
     config.default_retry = false;
     config.headers.push((USER_AGENT, HeaderValue::from_static(NAME)));
-    connection::client(config).context("cannot make a client for the cluster")
+    connect(config, proxy.as_ref())
+}
+
+/// What a kubeconfig says, and the proxy on the way to its cluster, which the configuration itself does not name any more.
+///
+/// # Errors
+/// When the kubeconfig names no usable cluster, or a proxy that cannot be used.
+pub async fn outside(file: Kubeconfig, options: &KubeConfigOptions) -> Result<(Config, Option<Proxy>)> {
+    let stated = proxy::stated(&file, options);
+    let mut config = Config::from_custom_kubeconfig(file, options).await?;
+    config.proxy_url = None;
+    let proxy = proxy::choose(stated.as_deref(), &config.cluster_url, |name| std::env::var(name).ok())?;
+    Ok((config, proxy))
+}
+
+/// A client for this configuration.
+///
+/// # Errors
+/// When certificates or credentials of the configuration cannot be used.
+pub fn connect(config: Config, proxy: Option<&Proxy>) -> Result<Client> {
+    connection::client(config, proxy).context("cannot make a client for the cluster")
 }

@@ -27,7 +27,9 @@ use crate::{
     service_monitor,
     settings::{Process, Role, certificate, published},
     store::Store,
-    telemetry, upgrade,
+    telemetry,
+    tls::{self, acceptor::Acceptor, follow::InForce},
+    upgrade,
     webhook::{Webhooks, collector::Collectors, pod::Pods, prefilter, server},
 };
 
@@ -70,6 +72,7 @@ pub async fn run(settings: Process) -> Result<()> {
     if settings.install {
         install(&settings, &place, &client, &certificate).await?;
     }
+    let in_force = tls::follow::start(&settings, &client, &tasks).await;
     let store =
         Store::new(client.clone(), settings.watch_namespaces.clone(), settings.collector.collector.clone());
     store.watch(&tasks, settings.injection.instrumentation_crds);
@@ -88,7 +91,7 @@ pub async fn run(settings: Process) -> Result<()> {
             defaulted: defaulted.clone(),
             leader: candidacy.leader.clone(),
         };
-        controller::collector::start(surroundings, settings.collector.collector.clone(), &tasks)?;
+        controller::collector::start(surroundings, in_force.collectors.clone(), &tasks)?;
         lead(&settings, &place, &client, &store, &available, &candidacy.leader, &metrics, &tasks);
     }
 
@@ -96,7 +99,8 @@ pub async fn run(settings: Process) -> Result<()> {
     let serving = TaskTracker::new();
     if let Some(port) = settings.webhook_port {
         let listener = server::bind("", port).await.context("--webhook-port")?;
-        let tls = settings.tls.acceptor(certificate.clone()).context("--tls-cipher-suites")?;
+        let tls =
+            Acceptor::new(in_force.servers.clone(), certificate.clone()).context("--tls-cipher-suites")?;
         let webhooks = Arc::new(Webhooks {
             pods: Pods {
                 store: store.clone(),
@@ -108,6 +112,7 @@ pub async fn run(settings: Process) -> Result<()> {
             collectors: Collectors {
                 client: client.clone(),
                 settings: settings.collector.clone(),
+                in_force: in_force.collectors.clone(),
                 available: available.clone(),
                 defaulted,
             },
@@ -134,7 +139,8 @@ pub async fn run(settings: Process) -> Result<()> {
             }
         }
     }
-    serve_metrics(&settings, &client, &metrics, &store, &certificate, &servers, &serving, &tasks).await?;
+    serve_metrics(&settings, &in_force, &client, &metrics, &store, &certificate, &servers, &serving, &tasks)
+        .await?;
 
     info!(target: "setup", namespace = place.namespace, in_cluster = place.inside, "started");
 
@@ -327,6 +333,7 @@ async fn install(settings: &Process, place: &Place, client: &Client, certificate
 #[expect(clippy::too_many_arguments, reason = "wiring: each part of the process is one argument")]
 async fn serve_metrics(
     settings: &Process,
+    in_force: &InForce,
     client: &Client,
     metrics: &Arc<Metrics>,
     store: &Arc<Store>,
@@ -355,7 +362,7 @@ async fn serve_metrics(
                 current.serve(&own.certificate, &own.key, Some(own.ca_certificate), false)?;
             }
         }
-        tls = Some(settings.tls.acceptor(current)?);
+        tls = Some(Acceptor::new(in_force.servers.clone(), current)?);
     }
     serving.spawn(server::serve(listener, tls, servers.clone(), move |r| endpoint.clone().handle(r)));
     Ok(())

@@ -1,4 +1,12 @@
 //! TLS of the servers: versions, cipher suites, certificates.
+//!
+//! * [`profile`]: what OpenShift's TLS profile means.
+//! * [`follow`]: the profile while the process runs.
+//! * [`acceptor`]: what servers make of all that.
+
+pub mod acceptor;
+pub mod follow;
+pub mod profile;
 
 use std::sync::Arc;
 
@@ -12,8 +20,8 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::settings::values::{Invalid, Values};
 
-/// `--tls-min-version` and `--tls-cipher-suites`.
-#[derive(Clone, Debug, Default)]
+/// The oldest version and the cipher suites that servers offer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsSettings {
     only_13: bool,
     /// Empty: all that rustls has.
@@ -21,7 +29,7 @@ pub struct TlsSettings {
 }
 
 impl TlsSettings {
-    /// Reads the settings.
+    /// Reads `--tls-min-version` and `--tls-cipher-suites`.
     ///
     /// # Errors
     /// When a version is unknown or no suite is left.
@@ -41,11 +49,7 @@ impl TlsSettings {
         };
         let mut suites = Vec::new();
         for name in values.list("tls-cipher-suites") {
-            let known = ring::ALL_CIPHER_SUITES
-                .iter()
-                .map(SupportedCipherSuite::suite)
-                .find(|suite| iana(*suite) == name);
-            let Some(suite) = known else {
+            let Some(suite) = offered(&name) else {
                 let names: Vec<_> = ring::ALL_CIPHER_SUITES.iter().map(|s| iana(s.suite())).collect();
                 let fix = format!("{name} is not offered; choose from {}", names.join(", "));
                 return Err(Invalid::new(
@@ -56,16 +60,12 @@ impl TlsSettings {
             };
             suites.push(suite);
         }
-        // As in Go, the list concerns TLS 1.2; the suites of TLS 1.3 are always offered.
-        if !suites.is_empty() {
-            suites.extend(
-                ring::ALL_CIPHER_SUITES
-                    .iter()
-                    .filter(|s| s.tls13().is_some())
-                    .map(SupportedCipherSuite::suite),
-            );
-        }
-        Ok(TlsSettings { only_13, suites })
+        Ok(TlsSettings { only_13, suites: with_13(suites) })
+    }
+
+    /// The suites with these IANA names, as far as they are offered; all when none of them is.
+    fn offering<'a>(only_13: bool, names: impl Iterator<Item = &'a str>) -> TlsSettings {
+        TlsSettings { only_13, suites: with_13(names.filter_map(offered).collect()) }
     }
 
     /// Whether TLS 1.2 is not offered.
@@ -91,6 +91,24 @@ impl TlsSettings {
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
+}
+
+/// The suite with this IANA name, if it is offered.
+fn offered(name: &str) -> Option<CipherSuite> {
+    ring::ALL_CIPHER_SUITES.iter().map(SupportedCipherSuite::suite).find(|suite| iana(*suite) == name)
+}
+
+/// As in Go, a list concerns TLS 1.2; the suites of TLS 1.3 are always offered.
+fn with_13(mut suites: Vec<CipherSuite>) -> Vec<CipherSuite> {
+    if !suites.is_empty() {
+        let of_13 = ring::ALL_CIPHER_SUITES.iter().filter(|suite| suite.tls13().is_some());
+        for suite in of_13.map(SupportedCipherSuite::suite) {
+            if !suites.contains(&suite) {
+                suites.push(suite);
+            }
+        }
+    }
+    suites
 }
 
 /// The name that Go and IANA use: the suites of TLS 1.3 have no `13` in it.

@@ -1,6 +1,10 @@
 //! Roles, scope, metrics, logs and traces of the real process.
 
+#[path = "process/proxy.rs"]
+mod proxy;
 mod support;
+#[path = "process/tls_profile.rs"]
+mod tls_profile;
 
 use std::{sync::Arc, time::Duration};
 

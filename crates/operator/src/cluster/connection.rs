@@ -15,6 +15,8 @@ use kube::{Client, Config, client::ConfigExt};
 use rustls::pki_types::ServerName;
 use tower::{BoxError, ServiceBuilder};
 
+use super::{proxy::Proxy, way::Way};
+
 /// How often a connection is asked whether it still works.
 const PING: Duration = Duration::from_secs(30);
 /// How long the answer may take.
@@ -28,19 +30,17 @@ const CONNECTION_WINDOW: u32 = 8 << 20;
 ///
 /// # Errors
 /// When certificates or credentials of the configuration cannot be used.
-pub(super) fn client(config: Config) -> Result<Client, kube::Error> {
-    if config.proxy_url.is_some() {
-        return Client::try_from(config); // it knows proxies
-    }
+pub(super) fn client(config: Config, proxy: Option<&Proxy>) -> Result<Client, kube::Error> {
     let mut tls = config.rustls_client_config()?;
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let mut http = HttpConnector::new();
     http.enforce_http(false);
     http.set_nodelay(true);
+    let way = Way::new(proxy, http);
     let name = config.tls_server_name.clone().and_then(|name| ServerName::try_from(name).ok());
     let https = match name {
-        Some(name) => HttpsConnector::new(http, tls, false, Arc::new(FixedServerNameResolver::new(name))),
-        None => HttpsConnector::from((http, tls)),
+        Some(name) => HttpsConnector::new(way, tls, false, Arc::new(FixedServerNameResolver::new(name))),
+        None => HttpsConnector::from((way, tls)),
     };
     let mut connector = TimeoutConnector::new(https);
     connector.set_connect_timeout(config.connect_timeout);

@@ -6,7 +6,7 @@ use super::{
     Options, SERVICE_ACCOUNT, grant, metadata,
     webhook::{MUTATING, VALIDATING},
 };
-use crate::{certificate::keep, leader::LEASE, settings::published};
+use crate::{certificate::keep, leader::LEASE, settings::published, tls::follow};
 
 /// One rule and why it is there.
 pub(super) struct Rule {
@@ -148,6 +148,13 @@ pub(super) const CLUSTER: &[Rule] = &[
         resources: &["routes", "routes/custom-host"],
         names: &[],
         verbs: CHILD,
+    },
+    Rule {
+        why: "following OpenShift's TLS profile",
+        groups: &["config.openshift.io"],
+        resources: &["apiservers"],
+        names: &[follow::NAME],
+        verbs: &["get", "list", "watch"],
     },
     Rule {
         why: "noticing optional APIs that are installed later",

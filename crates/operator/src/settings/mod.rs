@@ -84,6 +84,8 @@ pub struct Process {
     pub metrics_files: Option<(PathBuf, PathBuf)>,
     /// `--tls-min-version` and `--tls-cipher-suites`.
     pub tls: TlsSettings,
+    /// `--tls-cluster-profile`.
+    pub tls_cluster_profile: bool,
     /// `--enable-leader-election` and `--leader-election-*`; none when it is off.
     pub leader_election: Option<leader::Timing>,
     /// `--watch-namespace`; empty for all.
@@ -220,6 +222,7 @@ impl Process {
             metrics_secure: values.boolean("metrics-secure")?,
             metrics_files,
             tls,
+            tls_cluster_profile: values.boolean("tls-cluster-profile")?,
             leader_election,
             watch_namespaces: values.list("watch-namespace").into_iter().collect(),
             log,

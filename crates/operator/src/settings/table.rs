@@ -121,7 +121,7 @@ static LINES: &[Setting] = &[
     // TLS.
     line("tls-min-version", "TLS_MIN_VERSION", "tls.minversion", Text, "VersionTLS12", Works, "oldest TLS version of webhooks and metrics: VersionTLS12 or VersionTLS13"),
     line("tls-cipher-suites", "TLS_CIPHER_SUITES", "tls.ciphersuites", List, "", Works, "cipher suites of webhooks and metrics, by IANA name"),
-    line("tls-cluster-profile", "TLS_CLUSTER_PROFILE", "tls.useclusterprofile", Bool, "false", NotYet, "take TLS settings from the OpenShift APIServer object"),
+    line("tls-cluster-profile", "TLS_CLUSTER_PROFILE", "tls.useclusterprofile", Bool, "false", Works, "on OpenShift, follow the TLS profile of the cluster instead of the two settings above"),
     line("tls-configure-operands", "TLS_CONFIGURE_OPERANDS", "tls.configureoperands", Bool, "false", Works, "write TLS settings into generated collector configuration"),
     // Collectors and other operands.
     line("collector-config-validation", "", "collector-config-validation", Text, "warn", Works, "what becomes of mistakes in collector configurations: off, warn or enforce"),

@@ -109,6 +109,19 @@ fn t5_t6_the_minimum_version_of_tls_is_taken_from_every_source() {
 }
 
 #[test]
+fn the_profile_of_the_cluster_is_asked_for_by_every_source() {
+    for process in [
+        resolve("tls: {useclusterprofile: true}", &[], &[]),
+        resolve("", &[("TLS_CLUSTER_PROFILE", "true")], &[]),
+        resolve("", &[], &["--tls-cluster-profile"]),
+    ] {
+        let process = process.unwrap();
+        assert!(process.tls_cluster_profile && process.warnings.is_empty(), "{:?}", process.warnings);
+    }
+    assert!(!resolve("", &[], &[]).unwrap().tls_cluster_profile);
+}
+
+#[test]
 fn t7_the_gate_of_the_network_policies_of_collectors_reaches_them() {
     assert!(resolve("", &[], &[]).unwrap().collector.network_policy);
     let process = resolve(

@@ -124,7 +124,8 @@ fn pause(failures: u32) -> Duration {
     doubled + doubled.mul_f64(f64::from(noise) / 1000.0)
 }
 
-fn status_code(error: &watcher::Error) -> Option<u16> {
+/// What the API server answered, if it did.
+pub(crate) fn status_code(error: &watcher::Error) -> Option<u16> {
     use watcher::Error::{InitialListFailed, WatchFailed, WatchStartFailed};
     match error {
         InitialListFailed(kube::Error::Api(status))

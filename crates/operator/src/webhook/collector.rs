@@ -31,8 +31,10 @@ const ROUNDS: usize = 3;
 pub struct Collectors {
     /// For access reviews.
     pub client: Client,
-    /// Settings of admission; what the cluster offers is filled in from `available`.
+    /// Settings of admission; what may change is filled in from `in_force` and `available`.
     pub settings: Settings,
+    /// The settings about collectors in force.
+    pub in_force: watch::Receiver<Arc<collector::Settings>>,
     /// What the cluster offers.
     pub available: watch::Receiver<Option<Available>>,
     /// What is to be told once the collector is stored.
@@ -42,7 +44,8 @@ pub struct Collectors {
 impl Collectors {
     fn settings(&self) -> Settings {
         let available = self.available.borrow().clone().unwrap_or_default();
-        Settings { available, ..self.settings.clone() }
+        let collector = (**self.in_force.borrow()).clone();
+        Settings { available, collector, ..self.settings.clone() }
     }
 
     /// Fills in defaults. The error text goes with HTTP 400.

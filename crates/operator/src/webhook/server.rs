@@ -21,10 +21,12 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
+    task::JoinSet,
 };
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
+
+use crate::tls::acceptor::Acceptor;
 
 /// A client that does not finish its handshake or its headers within this time is dropped.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -47,12 +49,15 @@ pub async fn bind(host: &str, port: u16) -> Result<TcpListener> {
 }
 
 /// Serves until told to stop, then lets running requests finish.
-pub async fn serve<F, R>(listener: TcpListener, tls: Option<TlsAcceptor>, stop: CancellationToken, handle: F)
+///
+/// When other TLS settings hold, connections that were made by the old ones end as soon as their running requests have.
+pub async fn serve<F, R>(listener: TcpListener, mut tls: Option<Acceptor>, stop: CancellationToken, handle: F)
 where
     F: Fn(Request<Incoming>) -> R + Clone + Send + Sync + 'static,
     R: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
-    let graceful = GracefulShutdown::new();
+    let mut graceful = GracefulShutdown::new();
+    let mut ending = JoinSet::new();
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(KEEP_ALIVE).keep_alive_timeout(PATIENCE);
@@ -62,6 +67,10 @@ where
     loop {
         let accepted = tokio::select! {
             biased;
+            Some(()) = async { tls.as_mut()?.changed().await } => {
+                ending.spawn(std::mem::take(&mut graceful).shutdown());
+                continue;
+            }
             accepted = listener.accept() => accepted,
             // The kernel completes connections before they are accepted here. One that a client has may not be reset.
             () = async { until.cancelled().await; tokio::time::sleep(LAST_CONNECTIONS).await } => break,
@@ -79,8 +88,8 @@ where
             }
         };
         let _ = stream.set_nodelay(true);
-        let (builder, handle, watcher, tls) =
-            (builder.clone(), handle.clone(), graceful.watcher(), tls.clone());
+        let (builder, handle, watcher) = (builder.clone(), handle.clone(), graceful.watcher());
+        let tls = tls.as_ref().map(Acceptor::current);
         tokio::spawn(async move {
             match tls {
                 None => connection(stream, &builder, handle, watcher).await,
@@ -94,6 +103,7 @@ where
     }
     drop(listener);
     graceful.shutdown().await;
+    while ending.join_next().await.is_some() {}
 }
 
 async fn connection<S, F, R>(

@@ -116,7 +116,7 @@ pub struct Surroundings {
 /// When the version of this program is none.
 pub fn start(
     surroundings: Surroundings,
-    settings: Settings,
+    settings: Receiver<Arc<Settings>>,
     tasks: &TaskTracker,
 ) -> Result<(), semver::Error> {
     let Surroundings { client, available, metrics, .. } = &surroundings;
@@ -133,6 +133,7 @@ pub fn start(
         known: collectors.clone(),
         children: children.clone(),
         available: available.clone(),
+        settings: settings.clone(),
         metrics: surroundings.usage_metrics.then(|| metrics.clone()),
         defaulted: surroundings.defaulted.clone(),
         recorder: recorder.clone(),

@@ -15,6 +15,7 @@ use kube::{
 };
 use semver::Version;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tracing::{debug, info};
 
 use super::{
@@ -29,8 +30,8 @@ pub struct Context {
     pub client: Client,
     /// What there is.
     pub children: Arc<Children>,
-    /// The operator's settings.
-    pub settings: Settings,
+    /// The operator's settings in force.
+    pub settings: watch::Receiver<Arc<Settings>>,
     /// Where events go.
     pub recorder: Recorder,
     /// Version of the collectors that this operator makes.
@@ -191,9 +192,10 @@ async fn build(
     let live = workload(context, collector).map(|(_, stored)| stored.value());
     let existing = live.as_ref().map(|live| ExistingWorkload::read(live, MANAGER));
     let namespace = namespace(context, collector, available).await?;
+    let settings = context.settings.borrow().clone();
     let built = collector::build(&Given {
         collector,
-        settings: &context.settings,
+        settings: &settings,
         available,
         namespace: &namespace,
         existing: existing.as_ref(),

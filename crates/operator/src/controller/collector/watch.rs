@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use collector::{Available, label};
+use collector::{Available, Settings, label};
 use futures::{StreamExt, pin_mut};
 use kube::{
     Api, Client, ResourceExt,
@@ -36,6 +36,7 @@ pub(super) struct Watches {
     pub(super) known: Arc<Collectors>,
     pub(super) children: Arc<Children>,
     pub(super) available: watch::Receiver<Option<Available>>,
+    pub(super) settings: watch::Receiver<Arc<Settings>>,
     /// None unless somebody wants to know what collectors are made of.
     pub(super) metrics: Option<Arc<Metrics>>,
     pub(super) defaulted: Arc<Defaulted>,
@@ -47,7 +48,7 @@ impl Watches {
     /// Starts all watches; the number of those that have not listed their objects yet.
     pub(super) fn start(self, tasks: &TaskTracker) -> watch::Receiver<usize> {
         let watches = Arc::new(self);
-        let Watches { client, scope, queue, known, children, available, .. } = &*watches;
+        let Watches { client, scope, queue, known, children, available, settings, .. } = &*watches;
         let scopes: Vec<Option<String>> =
             if scope.is_empty() { vec![None] } else { scope.iter().cloned().map(Some).collect() };
         // Collectors, what the cluster offers, and every kind: one that is not offered counts as listed when that is known. A pass that
@@ -90,6 +91,7 @@ impl Watches {
             known.clone(),
             missing.clone(),
         ));
+        tasks.spawn(look_at_all_when_told_otherwise(settings.clone(), queue.clone(), known.clone()));
         missing.subscribe()
     }
 
@@ -152,6 +154,19 @@ async fn look_at_all_when_it_changes(
         one_less(&missing);
     }
     while available.changed().await.is_ok() {
+        for name in known.names() {
+            queue.add(name, SETTLE);
+        }
+    }
+}
+
+/// So do the settings that follow the cluster.
+async fn look_at_all_when_told_otherwise(
+    mut settings: watch::Receiver<Arc<Settings>>,
+    queue: Arc<Queue<Name>>,
+    known: Arc<Collectors>,
+) {
+    while settings.changed().await.is_ok() {
         for name in known.names() {
             queue.add(name, SETTLE);
         }

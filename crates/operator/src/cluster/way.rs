@@ -1,0 +1,54 @@
+//! The bytes' way to the API server: directly, or through a proxy. One type for both, so that what speaks HTTP over it is compiled once.
+
+use std::task::{Context, Poll};
+
+use futures::{FutureExt, TryFutureExt, future::BoxFuture};
+use hyper::Uri;
+use hyper_util::{
+    client::legacy::connect::{HttpConnector, proxy::Tunnel},
+    rt::TokioIo,
+};
+use tokio::net::TcpStream;
+use tower::{BoxError, Service};
+
+use super::proxy::Proxy;
+
+/// Connects.
+#[derive(Clone)]
+pub(super) enum Way {
+    /// To the API server itself.
+    Direct(HttpConnector),
+    /// To a proxy that is asked for a tunnel.
+    Through(Tunnel<HttpConnector>),
+}
+
+impl Way {
+    pub(super) fn new(proxy: Option<&Proxy>, connector: HttpConnector) -> Way {
+        let Some(proxy) = proxy else { return Way::Direct(connector) };
+        let tunnel = Tunnel::new(proxy.uri.clone(), connector);
+        Way::Through(match &proxy.authorization {
+            Some(authorization) => tunnel.with_auth(authorization.clone()),
+            None => tunnel,
+        })
+    }
+}
+
+impl Service<Uri> for Way {
+    type Response = TokioIo<TcpStream>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        match self {
+            Way::Direct(connector) => connector.poll_ready(context).map_err(Into::into),
+            Way::Through(tunnel) => tunnel.poll_ready(context).map_err(Into::into),
+        }
+    }
+
+    fn call(&mut self, target: Uri) -> Self::Future {
+        match self {
+            Way::Direct(connector) => connector.call(target).map_err(Into::into).boxed(),
+            Way::Through(tunnel) => tunnel.call(target).map_err(Into::into).boxed(),
+        }
+    }
+}
