@@ -10,7 +10,7 @@ mod chart_values;
 mod kustomize;
 mod support;
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use anyhow::Result;
 use operator::manifest::{self, Certificates, Options};
@@ -243,6 +243,20 @@ fn a_process_that_gives_collectors_their_rights_holds_all_of_them() {
     }
     let usual = manifest::all(&Options::default());
     assert!(!usual.iter().any(|o| o["metadata"]["name"] == "opentelemetry-operator-grant-role"));
+}
+
+#[test]
+fn for_a_process_outside_there_are_rights_and_webhooks_and_no_pod() {
+    let outside = Options { webhook_url: Some("https://outside:9443".to_owned()), ..Options::default() };
+    let kinds = |options: &Options| -> BTreeSet<String> {
+        manifest::all(options).iter().map(|object| object["kind"].as_str().unwrap().to_owned()).collect()
+    };
+    let (outside_kinds, usual) = (kinds(&outside), kinds(&Options::default()));
+    let less: Vec<_> = usual.difference(&outside_kinds).collect();
+    assert_eq!(less, ["Deployment", "NetworkPolicy", "PodDisruptionBudget", "Service"]);
+    let objects = manifest::all(&outside);
+    let webhooks = find(&objects, "MutatingWebhookConfiguration", manifest::webhook::MUTATING);
+    assert_eq!(webhooks["webhooks"][2]["clientConfig"]["url"], "https://outside:9443/mutate-v1-pod");
 }
 
 /// Who has applied the manifest may go on with a process outside the cluster: the webhooks lead to it then.
