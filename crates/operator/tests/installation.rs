@@ -265,7 +265,12 @@ async fn a_process_outside_takes_over_from_the_applied_manifest() -> Result<()> 
     let control_plane = ControlPlane::start().await?;
     let manifest = std::fs::read_to_string(deploy("install.yaml"))?;
     control_plane.kubectl(&["apply", "--server-side", "-f", "-"], &manifest)?;
-    testkit::Operator::start(&control_plane, testkit::OperatorOptions::default()).await?;
+    // With the administrator's rights, which `--install` needs.
+    let options = testkit::OperatorOptions {
+        rights: testkit::Rights::OfTheKubeconfig,
+        ..testkit::OperatorOptions::default()
+    };
+    testkit::Operator::start(&control_plane, options).await?;
     let path =
         "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/opentelemetrycollectors.opentelemetry.io";
     let definition: Value = serde_json::from_str(&control_plane.get(path).await?)?;

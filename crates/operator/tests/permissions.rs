@@ -11,7 +11,7 @@ use operator::{
 };
 use serde_json::{Value, json};
 use support::{ask, ca_bundle, pod, review};
-use testkit::{Cluster, ControlPlane, METADATA_AUDIT_POLICY, Operator, OperatorOptions};
+use testkit::{Cluster, ControlPlane, METADATA_AUDIT_POLICY, Operator, OperatorOptions, Rights};
 
 const NAMESPACE: &str = manifest::NAMESPACE;
 
@@ -38,13 +38,17 @@ async fn installed(cluster: &Cluster) -> Result<(Cluster, tempfile::TempDir)> {
     Ok((Cluster::from_kubeconfig(&path).await?, folder))
 }
 
+/// An operator without the role for handing out rights.
+fn installed_already() -> OperatorOptions {
+    OperatorOptions { rights: Rights::OfTheKubeconfig, no_install: true, ..OperatorOptions::default() }
+}
+
 #[tokio::test]
 async fn the_service_account_can_do_everything_the_process_does() -> Result<()> {
     let cluster = ControlPlane::start().await?;
     let admin = cluster.client().await?;
     let (as_the_process, _folder) = installed(&cluster).await?;
-    let options = OperatorOptions { no_install: true, ..OperatorOptions::default() };
-    let operator = Operator::start(&as_the_process, options).await?;
+    let operator = Operator::start(&as_the_process, installed_already()).await?;
     // It writes its caBundle, publishes its settings, and finishes the upgrade pass.
     testkit::wait_for("the caBundle", Duration::from_secs(20), async || ca_bundle(&admin).await.map(Some))
         .await?;
@@ -96,8 +100,7 @@ async fn secrets_are_only_asked_for_by_name_and_warm_decisions_ask_for_nothing()
     let cluster = ControlPlane::start_with(audited).await?;
     let admin = cluster.client().await?;
     let (as_the_process, _folder) = installed(&cluster).await?;
-    let options = OperatorOptions { no_install: true, ..OperatorOptions::default() };
-    let operator = Operator::start(&as_the_process, options).await?;
+    let operator = Operator::start(&as_the_process, installed_already()).await?;
     let ca = testkit::wait_for("the caBundle", Duration::from_secs(20), async || {
         ca_bundle(&admin).await.map(Some)
     })
