@@ -1,6 +1,21 @@
 //! The rights of the manifest are enough, and no more is asked for: the process runs as its own service account.
+//!
+//! All other tests run it so, too, with the role for handing out rights to collectors; here it is without where that is said.
 
+#[path = "permissions/audit.rs"]
+mod audit;
+#[path = "permissions/collectors.rs"]
+mod collectors;
+#[allow(dead_code, reason = "each test file uses its own part")]
+#[path = "controller/given.rs"]
+mod given;
+#[path = "permissions/pods.rs"]
+mod pods;
+#[path = "permissions/process.rs"]
+mod process;
 mod support;
+#[path = "permissions/table.rs"]
+mod table;
 
 use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
@@ -128,11 +143,9 @@ async fn secrets_are_only_asked_for_by_name_and_warm_decisions_ask_for_nothing()
         "{message}"
     );
     let requests = || -> Result<Vec<(String, String, String)>> {
-        let events = cluster.audit_events()?;
-        let of_the_process = events.iter().filter(|e| e["user"]["username"] == ACCOUNT);
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        Ok(of_the_process
-            .map(|e| (text(&e["verb"]), text(&e["objectRef"]["resource"]), text(&e["objectRef"]["name"])))
+        Ok(audit::of_the_process(&cluster)?
+            .into_iter()
+            .map(|request| (request.verb, request.resource, request.name))
             // Looked at every few seconds, whatever the pods do.
             .filter(|(_, resource, _)| {
                 !resource.ends_with("webhookconfigurations") && resource != "customresourcedefinitions"
@@ -167,9 +180,6 @@ async fn secrets_are_only_asked_for_by_name_and_warm_decisions_ask_for_nothing()
     assert!(!watched.contains("secrets"), "secrets are watched");
     Ok(())
 }
-
-const ACCOUNT: &str =
-    "system:serviceaccount:opentelemetry-operator-system:opentelemetry-operator-controller-manager";
 
 const INSTRUMENTATION_WITH_TLS: &str = "
 apiVersion: opentelemetry.io/v1alpha1
