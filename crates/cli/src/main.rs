@@ -32,6 +32,11 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
 
+/// musl's allocator has one lock and no memory of sizes; this one is what glibc's grew out of, and as small.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 /// A subcommand.
 struct Subcommand {
     command: fn() -> Command,

@@ -50,6 +50,13 @@ pub(crate) fn command() -> Command {
                 .action(ArgAction::SetTrue)
                 .help("let the operator give collectors the rights that their components need; it holds them all, then"),
         )
+        .arg(
+            Arg::new("webhook-url")
+                .long("webhook-url")
+                .value_name("URL")
+                .conflicts_with_all(["image", "replicas", "certificates"])
+                .help("base URL of the webhooks of an operator outside the cluster; it has no Deployment and no Services"),
+        )
         .arg(output())
 }
 
@@ -85,6 +92,7 @@ pub(crate) fn execute(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         replicas: matches.get_one("replicas").copied().unwrap_or(defaults.replicas),
         certificates,
         create_rbac_permissions: matches.get_flag("create-rbac-permissions"),
+        webhook_url: matches.get_one::<String>("webhook-url").map(|url| url.trim_end_matches('/').to_owned()),
         ..defaults
     };
     print_all(matches, &manifest::all(&options))

@@ -10,7 +10,7 @@ mod chart_values;
 mod kustomize;
 mod support;
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use anyhow::Result;
 use operator::manifest::{self, Certificates, Options};
@@ -102,7 +102,7 @@ fn kubectl_logs_finds_the_process_as_the_documentation_prints_it() {
 }
 
 #[test]
-fn the_service_account_may_do_exactly_what_the_table_says() {
+fn secrets_are_never_listed_and_no_verb_is_a_wildcard() {
     let objects = manifest::all(&Options::default());
     let cluster_role = objects
         .iter()
@@ -196,6 +196,17 @@ fn with_cert_manager_the_pod_waits_for_its_certificate_and_the_bundle_is_left_to
     assert!(!own.iter().any(|o| o["apiVersion"] == "cert-manager.io/v1"), "cert-manager is not needed");
 }
 
+/// Each verb on each resource.
+fn each(groups: &[String], resources: &[String], verbs: &[String]) -> Vec<String> {
+    let mut each = Vec::new();
+    for group in groups {
+        for resource in resources {
+            each.extend(verbs.iter().map(|verb| format!("{verb} {group}/{resource}")));
+        }
+    }
+    each
+}
+
 #[test]
 fn a_process_that_gives_collectors_their_rights_holds_all_of_them() {
     let config = json!({
@@ -203,6 +214,7 @@ fn a_process_that_gives_collectors_their_rights_holds_all_of_them() {
             "kubeletstats": {"extra_metadata_labels": ["container.id"]},
             "k8s_events": {},
             "k8s_cluster": {"distribution": "openshift"},
+            "k8s_objects": {"objects": [{"name": "events", "mode": "watch", "group": "events.k8s.io"}]},
         },
         "processors": {
             "k8sattributes": {"extract": {"metadata": ["k8s.deployment.name", "k8s.node.uid"]}},
@@ -216,7 +228,7 @@ fn a_process_that_gives_collectors_their_rights_holds_all_of_them() {
         "service": {
             "extensions": ["k8s_leader_elector", "k8s_observer"],
             "pipelines": {"metrics": {
-                "receivers": ["kubeletstats", "k8s_events", "k8s_cluster"],
+                "receivers": ["kubeletstats", "k8s_events", "k8s_cluster", "k8s_objects"],
                 "processors": ["k8sattributes", "resourcedetection"],
                 "exporters": ["debug"],
             }},
@@ -226,23 +238,33 @@ fn a_process_that_gives_collectors_their_rights_holds_all_of_them() {
     assert!(given.len() > 10, "{given:?}");
     let objects = manifest::all(&Options { create_rbac_permissions: true, ..Options::default() });
     let role = find(&objects, "ClusterRole", "opentelemetry-operator-grant-role");
-    let held = role["rules"].as_array().unwrap();
-    let contains = |list: &Value, text: &str| list.as_array().is_some_and(|list| list.contains(&text.into()));
-    for rule in &given {
-        for resource in &rule.resources {
-            let group = &rule.api_groups[0];
-            for verb in &rule.verbs {
-                assert!(
-                    held.iter().any(|h| contains(&h["apiGroups"], group)
-                        && contains(&h["resources"], resource)
-                        && contains(&h["verbs"], verb)),
-                    "may not {verb} {group}/{resource}"
-                );
-            }
-        }
-    }
+    let texts = |list: &Value| -> Vec<String> {
+        list.as_array().unwrap().iter().filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let given =
+        given.iter().flat_map(|r| each(&r.api_groups, &r.resources, &r.verbs)).collect::<BTreeSet<_>>();
+    let held = role["rules"].as_array().unwrap().iter().flat_map(|rule| {
+        each(&texts(&rule["apiGroups"]), &texts(&rule["resources"]), &texts(&rule["verbs"]))
+    });
+    // The roles themselves are managed, not given to anybody.
+    let held = held.filter(|right| !right.contains("rbac.authorization.k8s.io/")).collect::<BTreeSet<_>>();
+    assert_eq!(held, given, "held, and given to collectors");
     let usual = manifest::all(&Options::default());
     assert!(!usual.iter().any(|o| o["metadata"]["name"] == "opentelemetry-operator-grant-role"));
+}
+
+#[test]
+fn for_a_process_outside_there_are_rights_and_webhooks_and_no_pod() {
+    let outside = Options { webhook_url: Some("https://outside:9443".to_owned()), ..Options::default() };
+    let kinds = |options: &Options| -> BTreeSet<String> {
+        manifest::all(options).iter().map(|object| object["kind"].as_str().unwrap().to_owned()).collect()
+    };
+    let (outside_kinds, usual) = (kinds(&outside), kinds(&Options::default()));
+    let less: Vec<_> = usual.difference(&outside_kinds).collect();
+    assert_eq!(less, ["Deployment", "NetworkPolicy", "PodDisruptionBudget", "Service"]);
+    let objects = manifest::all(&outside);
+    let webhooks = find(&objects, "MutatingWebhookConfiguration", manifest::webhook::MUTATING);
+    assert_eq!(webhooks["webhooks"][2]["clientConfig"]["url"], "https://outside:9443/mutate-v1-pod");
 }
 
 /// Who has applied the manifest may go on with a process outside the cluster: the webhooks lead to it then.
@@ -251,7 +273,12 @@ async fn a_process_outside_takes_over_from_the_applied_manifest() -> Result<()> 
     let control_plane = ControlPlane::start().await?;
     let manifest = std::fs::read_to_string(deploy("install.yaml"))?;
     control_plane.kubectl(&["apply", "--server-side", "-f", "-"], &manifest)?;
-    testkit::Operator::start(&control_plane, testkit::OperatorOptions::default()).await?;
+    // With the administrator's rights, which `--install` needs.
+    let options = testkit::OperatorOptions {
+        rights: testkit::Rights::OfTheKubeconfig,
+        ..testkit::OperatorOptions::default()
+    };
+    testkit::Operator::start(&control_plane, options).await?;
     let path =
         "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/opentelemetrycollectors.opentelemetry.io";
     let definition: Value = serde_json::from_str(&control_plane.get(path).await?)?;

@@ -1,6 +1,21 @@
 //! The rights of the manifest are enough, and no more is asked for: the process runs as its own service account.
+//!
+//! All other tests run it so, too, with the role for handing out rights to collectors; here it is without where that is said.
 
+#[path = "permissions/audit.rs"]
+mod audit;
+#[path = "permissions/collectors.rs"]
+mod collectors;
+#[allow(dead_code, reason = "each test file uses its own part")]
+#[path = "controller/given.rs"]
+mod given;
+#[path = "permissions/pods.rs"]
+mod pods;
+#[path = "permissions/process.rs"]
+mod process;
 mod support;
+#[path = "permissions/table.rs"]
+mod table;
 
 use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
@@ -11,7 +26,7 @@ use operator::{
 };
 use serde_json::{Value, json};
 use support::{ask, ca_bundle, pod, review};
-use testkit::{Cluster, ControlPlane, METADATA_AUDIT_POLICY, Operator, OperatorOptions};
+use testkit::{Cluster, ControlPlane, METADATA_AUDIT_POLICY, Operator, OperatorOptions, Rights};
 
 const NAMESPACE: &str = manifest::NAMESPACE;
 
@@ -38,13 +53,17 @@ async fn installed(cluster: &Cluster) -> Result<(Cluster, tempfile::TempDir)> {
     Ok((Cluster::from_kubeconfig(&path).await?, folder))
 }
 
+/// An operator without the role for handing out rights.
+fn installed_already() -> OperatorOptions {
+    OperatorOptions { rights: Rights::OfTheKubeconfig, no_install: true, ..OperatorOptions::default() }
+}
+
 #[tokio::test]
 async fn the_service_account_can_do_everything_the_process_does() -> Result<()> {
     let cluster = ControlPlane::start().await?;
     let admin = cluster.client().await?;
     let (as_the_process, _folder) = installed(&cluster).await?;
-    let options = OperatorOptions { no_install: true, ..OperatorOptions::default() };
-    let operator = Operator::start(&as_the_process, options).await?;
+    let operator = Operator::start(&as_the_process, installed_already()).await?;
     // It writes its caBundle, publishes its settings, and finishes the upgrade pass.
     testkit::wait_for("the caBundle", Duration::from_secs(20), async || ca_bundle(&admin).await.map(Some))
         .await?;
@@ -96,8 +115,7 @@ async fn secrets_are_only_asked_for_by_name_and_warm_decisions_ask_for_nothing()
     let cluster = ControlPlane::start_with(audited).await?;
     let admin = cluster.client().await?;
     let (as_the_process, _folder) = installed(&cluster).await?;
-    let options = OperatorOptions { no_install: true, ..OperatorOptions::default() };
-    let operator = Operator::start(&as_the_process, options).await?;
+    let operator = Operator::start(&as_the_process, installed_already()).await?;
     let ca = testkit::wait_for("the caBundle", Duration::from_secs(20), async || {
         ca_bundle(&admin).await.map(Some)
     })
@@ -125,11 +143,9 @@ async fn secrets_are_only_asked_for_by_name_and_warm_decisions_ask_for_nothing()
         "{message}"
     );
     let requests = || -> Result<Vec<(String, String, String)>> {
-        let events = cluster.audit_events()?;
-        let of_the_process = events.iter().filter(|e| e["user"]["username"] == ACCOUNT);
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        Ok(of_the_process
-            .map(|e| (text(&e["verb"]), text(&e["objectRef"]["resource"]), text(&e["objectRef"]["name"])))
+        Ok(audit::of_the_process(&cluster)?
+            .into_iter()
+            .map(|request| (request.verb, request.resource, request.name))
             // Looked at every few seconds, whatever the pods do.
             .filter(|(_, resource, _)| {
                 !resource.ends_with("webhookconfigurations") && resource != "customresourcedefinitions"
@@ -164,9 +180,6 @@ async fn secrets_are_only_asked_for_by_name_and_warm_decisions_ask_for_nothing()
     assert!(!watched.contains("secrets"), "secrets are watched");
     Ok(())
 }
-
-const ACCOUNT: &str =
-    "system:serviceaccount:opentelemetry-operator-system:opentelemetry-operator-controller-manager";
 
 const INSTRUMENTATION_WITH_TLS: &str = "
 apiVersion: opentelemetry.io/v1alpha1

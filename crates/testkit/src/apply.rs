@@ -34,8 +34,17 @@ pub fn documents(text: &str) -> anyhow::Result<Vec<Value>> {
 /// # Errors
 /// When a document is no object or the API server refuses it; names the object.
 pub async fn apply_yaml(client: &Client, text: &str, namespace: &str) -> anyhow::Result<Vec<DynamicObject>> {
+    apply(client, documents(text)?, namespace).await
+}
+
+/// [`apply_yaml`] of objects.
+pub(crate) async fn apply(
+    client: &Client,
+    objects: Vec<Value>,
+    namespace: &str,
+) -> anyhow::Result<Vec<DynamicObject>> {
     let mut applied = Vec::new();
-    for document in documents(text)? {
+    for document in objects {
         let (api, object) = prepare(client, document, namespace).await?;
         let name = object.metadata.name.clone().unwrap_or_default();
         let result = api.patch(&name, &PatchParams::apply("testkit").force(), &Patch::Apply(&object)).await;

@@ -10,7 +10,13 @@ use std::{
 use anyhow::{Context, bail};
 use tokio::sync::OnceCell;
 
-use crate::{cluster::Cluster, process::Process, run_dir::RunDir, wait::wait_for};
+use crate::{
+    cluster::Cluster,
+    installation::{self, Installation},
+    process::Process,
+    run_dir::RunDir,
+    wait::wait_for,
+};
 
 /// Names the binary to run; without it, it is built.
 pub const OPERATOR_BINARY_VARIABLE: &str = "OTEL_OPERATOR_BIN";
@@ -18,6 +24,17 @@ pub const OPERATOR_BINARY_VARIABLE: &str = "OTEL_OPERATOR_BIN";
 const READY: Duration = Duration::from_secs(60);
 /// What Kubernetes grants a pod.
 const GRACE: Duration = Duration::from_secs(30);
+
+/// What an operator may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rights {
+    /// What the manifest gives its ServiceAccount, with `--create-rbac-permissions`: as users run it.
+    #[default]
+    OfTheManifest,
+    /// What the user of the cluster's kubeconfig may do, an administrator as a rule. Such an operator installs what it needs by
+    /// itself (`--install`).
+    OfTheKubeconfig,
+}
 
 /// How an operator differs from the usual one.
 #[derive(Clone, Debug, Default)]
@@ -33,8 +50,18 @@ pub struct OperatorOptions {
     pub webhook_url: Option<String>,
     /// The subcommand; none: `run`.
     pub role: Option<&'static str>,
-    /// The usual arguments without `--install`: the custom resources and webhook configurations are not applied.
+    /// The custom resources and webhook configurations are applied by nobody.
     pub no_install: bool,
+    /// What it may do.
+    pub rights: Rights,
+}
+
+impl OperatorOptions {
+    /// Where it keeps its Lease, its settings and its own certificate authority.
+    fn namespace(&self) -> &str {
+        let said = self.env.iter().rev().find(|(name, _)| name == "NAMESPACE");
+        said.map_or(installation::NAMESPACE, |(_, namespace)| namespace)
+    }
 }
 
 /// A running operator, stopped on drop, and killed by the kernel when this process is killed.
@@ -49,8 +76,8 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// Starts the operator on `cluster`, lets it install its custom resources and webhooks, and waits until it is
-    /// ready.
+    /// Installs what `otel-operator manifests` prints for an operator outside the cluster, starts the operator with the rights of
+    /// the ServiceAccount in there, and waits until it is ready.
     ///
     /// The webhook configurations are those of the whole cluster: on a shared control plane use [`Operator::shared`].
     ///
@@ -58,8 +85,12 @@ impl Operator {
     /// When the binary cannot be built, ends, or does not get ready; with the end of its log.
     pub async fn start(cluster: &Cluster, options: OperatorOptions) -> anyhow::Result<Operator> {
         let binary = tokio::task::spawn_blocking(operator_binary).await??;
-        let operator = Self::prepare(&binary, cluster, &options)?;
+        let operator = Self::prepare(&binary, cluster, &options).await?;
         operator.start_again().await?;
+        // Behind an address of its own it can be asked as soon as whoever gave it that leads there.
+        if options.rights == Rights::OfTheManifest && !options.no_install && options.webhook_url.is_none() {
+            installation::in_effect(cluster).await.with_context(|| operator.tail())?;
+        }
         Ok(operator)
     }
 
@@ -78,16 +109,35 @@ impl Operator {
         SHARED.get_or_try_init(start).await
     }
 
-    fn prepare(binary: &Path, cluster: &Cluster, options: &OperatorOptions) -> anyhow::Result<Operator> {
+    async fn prepare(
+        binary: &Path,
+        cluster: &Cluster,
+        options: &OperatorOptions,
+    ) -> anyhow::Result<Operator> {
         let folder = RunDir::new("operator")?;
         let (webhook_port, health_port, metrics_port) =
             (crate::free_port()?, crate::free_port()?, crate::free_port()?);
         let state = options.state_dir.clone().unwrap_or_else(|| folder.path().join("state"));
         let own_url = || format!("https://127.0.0.1:{webhook_port}");
         let webhook_url = options.webhook_url.clone().unwrap_or_else(own_url);
+        let kubeconfig = match options.rights {
+            Rights::OfTheKubeconfig => cluster.kubeconfig().to_owned(),
+            Rights::OfTheManifest => {
+                let kubeconfig = folder.path().join("kubeconfig");
+                let installation = Installation {
+                    binary,
+                    cluster,
+                    namespace: options.namespace(),
+                    webhook_url: &webhook_url,
+                    only_rights: options.no_install,
+                };
+                installation.make(&kubeconfig).await.context("the operator's installation")?;
+                kubeconfig
+            }
+        };
         let mut arguments = vec![
             options.role.unwrap_or("run").to_owned(),
-            format!("--kubeconfig={}", cluster.kubeconfig().display()),
+            format!("--kubeconfig={}", kubeconfig.display()),
             format!("--webhook-url={webhook_url}"),
             format!("--webhook-port={webhook_port}"),
             format!("--health-probe-addr=127.0.0.1:{health_port}"),
@@ -97,7 +147,7 @@ impl Operator {
             // Several operators run on one machine.
             "--admin-addr=0".to_owned(),
         ];
-        if !options.no_install {
+        if options.rights == Rights::OfTheKubeconfig && !options.no_install {
             arguments.push("--install".to_owned());
         }
         arguments.extend(options.args.iter().cloned());

@@ -27,7 +27,7 @@ use kube::{
     api::{Patch, PatchParams, PostParams},
 };
 use serde_json::json;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
@@ -94,6 +94,7 @@ impl Events {
             metrics: metrics.clone(),
             instance: instance.unwrap_or_else(|| CONTROLLER.to_owned()),
             ledger: RwLock::default(),
+            counted: Notify::new(),
         });
         tasks.spawn(writer.work(notices));
         Events { queue: Some(queue), metrics: metrics.clone() }
@@ -134,6 +135,8 @@ struct Writer {
     metrics: Arc<Metrics>,
     instance: String,
     ledger: RwLock<Ledger>,
+    /// Something was said again, which happens after its notice was taken from the queue: it may be due before another one comes.
+    counted: Notify,
 }
 
 impl Writer {
@@ -143,6 +146,7 @@ impl Writer {
             let due = self.ledger(|ledger| ledger.next_repeat());
             let notice = tokio::select! {
                 notice = notices.recv() => notice,
+                () = self.counted.notified() => continue,
                 () = sleep_until(due) => {
                     for repeat in self.ledger(|ledger| ledger.repeats(Instant::now())) {
                         self.repeat(&repeat).await;
@@ -178,7 +182,10 @@ impl Writer {
         let name = format!("{}.{:x}", about[1], now.as_nanosecond());
         let key = (namespace.clone(), about.join("/"), notice.said.clone());
         match self.ledger(|ledger| ledger.tell(key, &name, Instant::now())) {
-            Told::Again => return self.metrics.event("counted"),
+            Told::Again => {
+                self.counted.notify_one();
+                return self.metrics.event("counted");
+            }
             Told::First => {}
         }
         let event = Event {

@@ -15,7 +15,7 @@ pub(super) const RULES: &[Rule] = &[
         groups: &["rbac.authorization.k8s.io"],
         resources: &["clusterroles", "clusterrolebindings"],
         names: &[],
-        verbs: &["create", "delete", "get", "list", "patch", "update", "watch"],
+        verbs: &["create", "delete", "get", "list", "patch", "watch"],
     },
     Rule {
         why: "k8s_cluster, k8s_events, k8s_attributes, k8s_observer, resource_detection",

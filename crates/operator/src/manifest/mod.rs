@@ -128,12 +128,15 @@ fn plural(crd: &Value) -> &str {
     crd["spec"]["names"]["plural"].as_str().unwrap_or_default()
 }
 
-/// Everything, in the order in which it can be applied.
+/// Everything, in the order in which it can be applied. A process outside the cluster is nobody's pod, so there are neither a
+/// Deployment nor Services for it.
 pub fn all(options: &Options) -> Vec<Value> {
     let mut objects = vec![namespace(options)];
     objects.extend(crds_of(options));
     objects.extend(rbac::objects(options));
-    objects.extend(deployment::objects(options));
+    if options.webhook_url.is_none() {
+        objects.extend(deployment::objects(options));
+    }
     objects.extend(cert_manager::objects(options));
     objects.extend(webhook::objects(options));
     objects

@@ -156,14 +156,18 @@ fn describe(error: &watcher::Error, kind: &str, absence: Absence) -> String {
 }
 
 /// After a list glibc keeps the memory of the parsed pages; this returns it to the system.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[expect(unsafe_code, reason = "malloc_trim takes a number, returns a number and touches only free memory")]
 pub(crate) fn give_memory_back() {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: malloc_trim has no precondition and is thread-safe.
     unsafe {
         libc::malloc_trim(0);
     }
 }
+
+/// Other allocators return it by themselves.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub(crate) fn give_memory_back() {}
 
 #[cfg(test)]
 mod tests {

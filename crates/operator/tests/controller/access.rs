@@ -1,10 +1,13 @@
 //! ClusterRoles and ClusterRoleBindings, which no owner takes along.
 
 use anyhow::{Context, Result};
+use futures::future::try_join_all;
 use kube::api::DeleteParams;
 use serde_json::json;
 
-use crate::given::{change, collectors, config, failed, gone, of_cluster, ready_collector, start, until};
+use crate::given::{
+    change, collectors, config, events, failed, gone, of_cluster, ready_collector, start, until,
+};
 
 const GROUP: &str = "rbac.authorization.k8s.io/v1";
 const FINALIZER: &str = "opentelemetrycollector.opentelemetry.io/finalizer";
@@ -26,6 +29,19 @@ async fn row_r9_they_go_with_the_collector() -> Result<()> {
     gone(&api, "edge").await?;
     assert!(roles.get_opt(&role).await?.is_none());
     assert!(bindings.get_opt(&binding).await?.is_none());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_binding_waits_for_its_role_and_nobody_hears_of_an_error() -> Result<()> {
+    let (client, namespace) = start("bound").await?;
+    let spec = json!({"config": config(&json!({"k8sattributes": {}}))});
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    try_join_all(names.map(|name| ready_collector(&client, &namespace, name, &spec))).await?;
+    for name in names {
+        let told = events(&client, &namespace, name).await?;
+        assert!(!told.iter().any(|(kind, ..)| kind == "Warning"), "{told:?}");
+    }
     Ok(())
 }
 

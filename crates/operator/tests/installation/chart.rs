@@ -10,7 +10,7 @@ use kube::{
 };
 use operator::manifest::{self, Names, Options};
 use serde_json::{Value, json};
-use testkit::{Cluster, ControlPlane, Operator, OperatorOptions};
+use testkit::{Cluster, ControlPlane, Operator, OperatorOptions, Rights};
 
 use crate::{deploy, find};
 
@@ -292,7 +292,8 @@ async fn process_of_the_release(cluster: &Cluster, deployment: &Value) -> Result
     let args =
         arguments.filter(|a| !of_a_pod.iter().any(|own| a.starts_with(own))).map(str::to_owned).collect();
     let env = vec![("NAMESPACE".to_owned(), "observed".to_owned())];
-    let options = OperatorOptions { args, env, no_install: true, ..OperatorOptions::default() };
+    let rights = Rights::OfTheKubeconfig;
+    let options = OperatorOptions { args, env, rights, no_install: true, ..OperatorOptions::default() };
     Operator::start(&Cluster::from_kubeconfig(&path).await?, options).await
 }
 

@@ -87,7 +87,7 @@ pub async fn follow(client: Client, available: watch::Sender<Option<Available>>)
 async fn may_manage_cluster_roles(client: &Client) -> bool {
     let reviews = Api::<SelfSubjectAccessReview>::all(client.clone());
     for resource in ["clusterroles", "clusterrolebindings"] {
-        for verb in ["create", "delete", "get", "list", "patch", "update", "watch"] {
+        for verb in ["create", "delete", "get", "list", "patch", "watch"] {
             let attributes = ResourceAttributes {
                 group: Some("rbac.authorization.k8s.io".to_owned()),
                 resource: Some(resource.to_owned()),

@@ -233,12 +233,16 @@ fn applier<'a>(context: &'a Context, collector: &'a OpenTelemetryCollector) -> A
     Applier { client: &context.client, children: &context.children, uid: &collector.metadata.uid }
 }
 
-/// Applies what pods need, all at once, then the workload. The messages of what failed.
+/// Applies what pods need, as much at once as can be, then the workload. The messages of what failed.
 async fn apply(context: &Context, collector: &OpenTelemetryCollector, children: &[Child]) -> Vec<String> {
     let applier = applier(context, collector);
     let (workloads, others): (Vec<_>, Vec<_>) = children.iter().partition(|c| c.is_workload());
+    // Who may not do everything may only bind a role whose rules they hold. The API server reads the role for that, so it has to be
+    // there: sent side by side, the binding is refused with "not found" whenever it arrives first.
+    let (bindings, others): (Vec<_>, Vec<_>) =
+        others.into_iter().partition(|c| c.kind == "ClusterRoleBinding");
     let mut errors = Vec::new();
-    for group in [others, workloads] {
+    for group in [others, bindings, workloads] {
         for (child, result) in
             group.iter().zip(join_all(group.iter().map(|child| applier.apply(child))).await)
         {
