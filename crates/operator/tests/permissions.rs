@@ -154,10 +154,13 @@ async fn secrets_are_only_asked_for_by_name_and_warm_decisions_ask_for_nothing()
     };
     // The audit log is written a moment after the answer.
     tokio::time::sleep(Duration::from_millis(500)).await;
-    // Watches begin anew whenever they like. A declined pod without owner is looked for after the answer, to record an event on it.
+    // Watches begin anew whenever they like. A declined pod without owner is looked for after the answer, to record an event on it;
+    // the leader writes the status of Instrumentations.
     let asked = || -> Result<Vec<_>> {
-        let of_decisions =
-            |verb: &str, resource: &str| !matches!(verb, "list" | "watch") && resource != "pods";
+        let of_decisions = |verb: &str, resource: &str| {
+            !matches!(verb, "list" | "watch")
+                && !matches!(resource, "pods" | "instrumentations" | "instrumentations/status")
+        };
         Ok(requests()?.into_iter().filter(|(verb, resource, _)| of_decisions(verb, resource)).collect())
     };
     let before = asked()?;

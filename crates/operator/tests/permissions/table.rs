@@ -154,7 +154,10 @@ async fn every_right_of_the_table_is_used_and_none_is_missing() -> Result<()> {
     );
     assert!(!world.operator.log().contains("forbidden"), "{}", world.operator.log());
     // A binding is only sent when its role is there.
-    let not_found: Vec<_> = requests.iter().filter(|r| r.verb == "patch" && r.code == 404).collect();
+    let not_found: Vec<_> = requests
+        .iter()
+        .filter(|r| (r.verb.as_str(), r.resource.as_str(), r.code) == ("patch", "clusterrolebindings", 404))
+        .collect();
     assert!(not_found.is_empty(), "{not_found:#?}");
     Ok(())
 }
