@@ -233,7 +233,17 @@ pub(crate) fn instrumentation(random: &mut Random, name: &str) -> Value {
     for language in ["java", "nodejs", "python", "dotnet", "go", "apacheHttpd", "nginx"] {
         let mut agent = json!({});
         random.field(&mut agent, 2, "image", |r| {
-            json!(r.of(&["agent:1", "REG/agent", " agent", "a b", "reg:5000/a@sha256:0f"]))
+            // Mostly such as can be pulled: an Instrumentation with another one instruments nothing.
+            json!(r.of(&[
+                "agent:1",
+                "agent:2",
+                "reg:5000/a/b:1",
+                "agent",
+                " agent",
+                "REG/agent",
+                "a b",
+                "a@sha256:0f"
+            ]))
         });
         random.field(&mut agent, 3, "env", |r| {
             let odd = r.once_in(4);
