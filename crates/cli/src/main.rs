@@ -85,7 +85,15 @@ fn main() -> ExitCode {
     // Both the client and the server need to know; an error would mean that it is known already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let command = program();
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Result<Vec<String>, _> =
+        std::env::args_os().skip(1).map(std::ffi::OsString::into_string).collect();
+    let arguments = match arguments {
+        Ok(arguments) => arguments,
+        Err(argument) => {
+            eprintln!("error: the argument {argument:?} is no UTF-8; rename the file, or correct the value");
+            return ExitCode::from(2);
+        }
+    };
     let (name, arguments) = if called_by_kubectl() {
         // A person asked, so nothing runs without being named.
         ("kubectl otel", if arguments.is_empty() { vec!["--help".to_owned()] } else { arguments })

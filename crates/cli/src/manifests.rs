@@ -18,6 +18,7 @@ pub(crate) fn command() -> Command {
                 .long("image")
                 .value_name("IMAGE")
                 .default_value(manifest::IMAGE)
+                .value_parser(image)
                 .help("image of the operator"),
         )
         .arg(
@@ -26,6 +27,7 @@ pub(crate) fn command() -> Command {
                 .short('n')
                 .value_name("NAME")
                 .default_value(manifest::NAMESPACE)
+                .value_parser(namespace)
                 .help("namespace of the operator"),
         )
         .arg(
@@ -54,10 +56,32 @@ pub(crate) fn command() -> Command {
             Arg::new("webhook-url")
                 .long("webhook-url")
                 .value_name("URL")
+                .value_parser(webhook_url)
                 .conflicts_with_all(["image", "replicas", "certificates"])
                 .help("base URL of the webhooks of an operator outside the cluster; it has no Deployment and no Services"),
         )
         .arg(output())
+}
+
+fn image(text: &str) -> Result<String, String> {
+    if inject::is_image_reference(text) {
+        return Ok(text.to_owned());
+    }
+    Err("it is no image reference; give for example registry.example/name:1.0".to_owned())
+}
+
+fn namespace(text: &str) -> Result<String, String> {
+    if operator::settings::is_namespace(text) {
+        return Ok(text.to_owned());
+    }
+    Err("it is no name of a namespace; give lower-case letters, digits and -, 63 at most".to_owned())
+}
+
+fn webhook_url(text: &str) -> Result<String, String> {
+    if operator::settings::is_webhook_url(text.trim_end_matches('/')) {
+        return Ok(text.to_owned());
+    }
+    Err(operator::settings::WEBHOOK_URL.to_owned())
 }
 
 fn output() -> Arg {

@@ -17,8 +17,8 @@ static REFERENCE: LazyLock<Regex> = LazyLock::new(|| {
         .expect("a valid pattern")
 });
 
-/// Whether a kubelet could ask a registry for this. What it cannot read it does not start, and the pod waits for ever.
-pub(crate) fn is_reference(image: &str) -> bool {
+/// Whether a kubelet could ask a registry for this image. What it cannot read it does not start, and the pod waits for ever.
+pub fn is_reference(image: &str) -> bool {
     let digest_fits =
         |parts: &regex::Captures<'_>| parts.name("digest").is_none_or(|d| is_valid_digest(d.as_str()));
     REFERENCE.captures(image).is_some_and(|parts| digest_fits(&parts))

@@ -49,6 +49,8 @@ mod targets;
 mod total;
 mod volume;
 
+pub use image::is_reference as is_image_reference;
+
 pub use facts::{Candidates, Existence, Facts, Namespace, Needs, OwnerLookup, needs};
 pub use plan::{Decision, plan};
 pub use pod::{Metadata, OwnerReference, Pod};

@@ -83,8 +83,12 @@ pub async fn client(kubeconfig: Option<&PathBuf>, place: &Place) -> Result<Clien
 ///
 /// # Errors
 /// When the kubeconfig names no usable cluster, or a proxy that cannot be used.
-pub async fn outside(file: Kubeconfig, options: &KubeConfigOptions) -> Result<(Config, Option<Proxy>)> {
+pub async fn outside(mut file: Kubeconfig, options: &KubeConfigOptions) -> Result<(Config, Option<Proxy>)> {
     let stated = proxy::stated(&file, options);
+    // With one stated kube leaves the environment alone, which it would read without a look at NO_PROXY.
+    for cluster in file.clusters.iter_mut().filter_map(|named| named.cluster.as_mut()) {
+        cluster.proxy_url = Some("http://not.used".to_owned());
+    }
     let mut config = Config::from_custom_kubeconfig(file, options).await?;
     config.proxy_url = None;
     let proxy = proxy::choose(stated.as_deref(), &config.cluster_url, |name| std::env::var(name).ok())?;

@@ -53,7 +53,11 @@ impl Settings {
             Some(level) => level,
             None => {
                 let given = values.get("zap-log-level");
-                return Err(Invalid::new(&given, "no log level", "give debug, info, error or a number"));
+                return Err(Invalid::new(
+                    &given,
+                    "no log level",
+                    "give debug, info, warn, error or a number",
+                ));
             }
         };
         let console = match values.text("zap-encoder").as_str() {
@@ -329,7 +333,7 @@ mod tests {
         values.from_flag(crate::settings::table::by_flag("zap-log-level").unwrap(), vec!["loud".to_owned()]);
         assert_eq!(
             Settings::read(&values).unwrap_err().to_string(),
-            "--zap-log-level: \"loud\" is no log level; give debug, info, error or a number"
+            "--zap-log-level: \"loud\" is no log level; give debug, info, warn, error or a number"
         );
     }
 }

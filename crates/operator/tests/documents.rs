@@ -21,6 +21,24 @@ fn is_up_to_date(name: &str, wanted: &str) {
     );
 }
 
+/// A row that is tested names a file, and a test in it.
+#[test]
+fn every_row_of_the_table_names_a_test_that_exists() {
+    let root = format!("{}/../..", env!("CARGO_MANIFEST_DIR"));
+    let table = fs::read_to_string(format!("{root}/testing/rows/operator-process.tsv")).unwrap();
+    let mut rows = 0;
+    for line in table.lines().filter(|line| !line.starts_with('#')) {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let [row, _, "tested", place] = fields[..] else { continue };
+        let (file, test) = place.split_once(' ').unwrap_or((place, ""));
+        let text =
+            fs::read_to_string(format!("{root}/{file}")).unwrap_or_else(|e| panic!("{row}: {file}: {e}"));
+        assert!(test.is_empty() || text.contains(&format!("fn {test}(")), "{row}: {file} has no test {test}");
+        rows += 1;
+    }
+    assert!(rows > 60, "{rows}");
+}
+
 #[test]
 fn troubleshooting_has_a_section_for_each_reason_code_and_is_up_to_date() {
     const MARK: &str = "<!-- generated: do not edit below -->\n";

@@ -38,13 +38,21 @@ pub(super) fn choose(
     if let Some(url) = stated {
         return read("proxy-url of the kubeconfig", url).map(Some);
     }
-    let given = |name: &str| [name.to_owned(), name.to_lowercase()].iter().find_map(|name| variable(name));
-    let Some(url) = given("HTTPS_PROXY").filter(|url| !url.is_empty()) else { return Ok(None) };
+    let given = |name: &str| {
+        let spellings = [name.to_owned(), name.to_lowercase()];
+        spellings.iter().find_map(|name| variable(name).filter(|value| !value.is_empty()))
+    };
+    let Some(url) = given("HTTPS_PROXY") else { return Ok(None) };
     if target.scheme_str() != Some("https") || is_this_machine(target) {
         return Ok(None);
     }
+    let except = given("NO_PROXY").unwrap_or_default();
+    // The matcher takes it for a name, and would ask addresses to match it.
+    if except.split(',').any(|entry| entry.trim() == "*") {
+        return Ok(None);
+    }
     // The same target by the same proxy: whether it goes through is all that is asked here.
-    let exceptions = exceptions(&given("NO_PROXY").unwrap_or_default(), target.port_u16().unwrap_or(443));
+    let exceptions = exceptions(&except, target.port_u16().unwrap_or(443));
     let matcher = Matcher::builder().https("http://any").no(exceptions).build();
     match matcher.intercept(target) {
         Some(_) => read("HTTPS_PROXY", &url).map(Some),
@@ -57,12 +65,19 @@ fn read(origin: &str, url: &str) -> Result<Proxy> {
     // It tells user and password apart, and knows `host:port` without a scheme.
     let proxy = Matcher::builder().https(url).build().intercept(&any);
     match proxy {
-        Some(proxy) if proxy.uri().scheme_str() == Some("http") => {
+        Some(proxy) if proxy.uri().scheme_str() == Some("http") && has_usable_port(proxy.uri()) => {
             Ok(Proxy { uri: proxy.uri().clone(), authorization: proxy.basic_auth().cloned() })
         }
         // Without the text: it may hold a password.
         _ => bail!("{origin} is no proxy that can be used; give http://HOST:PORT"),
     }
+}
+
+/// Whether the port is one, where one is given.
+fn has_usable_port(uri: &Uri) -> bool {
+    let authority = uri.authority().map(hyper::http::uri::Authority::as_str).unwrap_or_default();
+    let after_host = authority.rsplit([']', '@']).next().unwrap_or_default();
+    !after_host.contains(':') || uri.port_u16().is_some()
 }
 
 fn is_this_machine(target: &Uri) -> bool {
@@ -126,9 +141,14 @@ mod tests {
             ("https://10.1.2.3:6443", "10.0.0.0/8"),
             ("https://[fd00::1]:6443", "fd00::/8"),
             ("https://[fd00::1]:6443", "[fd00::1]"),
+            ("https://10.1.2.3:6443", "a, *"),
         ] {
             assert_eq!(uri(chosen(None, target, &[PROXY, ("no_proxy", exception)])), "", "{exception}");
         }
+        let hidden = [("HTTPS_PROXY", ""), ("https_proxy", "http://proxy:3128"), ("NO_PROXY", "")];
+        assert_eq!(uri(chosen(None, TARGET, &hidden)), "http://proxy:3128/", "what is empty is not given");
+        let error = chosen(None, TARGET, &[("HTTPS_PROXY", "http://proxy:99999")]).unwrap_err().to_string();
+        assert!(error.contains("HTTPS_PROXY"), "{error}");
     }
 
     #[test]

@@ -15,8 +15,7 @@ const FIPS: &str = "/proc/sys/crypto/fips_enabled";
 /// Reads them.
 pub(super) fn read(values: &Values, tls: &TlsSettings) -> Result<Settings, Invalid> {
     let mut settings = Settings::default();
-    let image = values.text("collector-image");
-    if !image.is_empty() {
+    if let Some(image) = super::image(values, "collector-image")? {
         settings.collector.image = image;
     }
     settings.collector.labels_filter = expressions(values, "labels-filter")?;

@@ -197,7 +197,7 @@ impl Process {
             gates,
             injection,
             collector,
-            images: images(&values),
+            images: images(&values)?,
             kubeconfig: path("kubeconfig"),
             webhook_url: webhook_url(&values)?,
             names: manifest::Names {
@@ -224,7 +224,7 @@ impl Process {
             tls,
             tls_cluster_profile: values.boolean("tls-cluster-profile")?,
             leader_election,
-            watch_namespaces: values.list("watch-namespace").into_iter().collect(),
+            watch_namespaces: watch_namespaces(&values)?,
             log,
             warnings: values.warnings,
         })
@@ -232,14 +232,45 @@ impl Process {
 }
 
 /// The settings that name images. An empty value is what a build without defaults would have; the built-in one is meant.
-fn images(values: &Values) -> Vec<(&'static str, String)> {
+fn images(values: &Values) -> Result<Vec<(&'static str, String)>, Invalid> {
     let named = table::all().iter().filter(|setting| setting.id().ends_with("-image"));
     named
         .map(|setting| {
-            let image = values.text(setting.id());
-            (setting.id(), if image.is_empty() { setting.default.to_owned() } else { image })
+            let image = image(values, setting.id())?.unwrap_or_else(|| setting.default.to_owned());
+            Ok((setting.id(), image))
         })
         .collect()
+}
+
+/// Namespaces to watch; empty for all. A list in which nothing is left would silently mean all.
+fn watch_namespaces(values: &Values) -> Result<BTreeSet<String>, Invalid> {
+    let (given, names) = (values.get("watch-namespace"), values.list("watch-namespace"));
+    let wrong = names.iter().any(|name| !is_namespace(name));
+    if wrong || (names.is_empty() && given.texts.iter().any(|text| !text.trim().is_empty())) {
+        let fix = "give names of namespaces, separated by commas; nothing for all namespaces";
+        return Err(Invalid::new(&given, "no list of namespaces", fix));
+    }
+    Ok(names.into_iter().collect())
+}
+
+/// Whether a namespace can have this name: a DNS label
+/// (<https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names>).
+pub fn is_namespace(name: &str) -> bool {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (1..=63).contains(&name.len())
+        && name.chars().all(inner)
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+}
+
+/// An image setting. An empty value is what a build without defaults would have; the built-in one is meant.
+fn image(values: &Values, id: &'static str) -> Result<Option<String>, Invalid> {
+    let image = values.text(id);
+    if image.is_empty() || inject::is_image_reference(&image) {
+        return Ok(Some(image).filter(|image| !image.is_empty()));
+    }
+    let fix = "give one that a node can pull, for example registry.example/name:1.0";
+    Err(Invalid::new(&values.get(id), "no image reference", fix))
 }
 
 fn injection(values: &mut Values) -> Result<api::Settings, Invalid> {
@@ -255,9 +286,7 @@ fn injection(values: &mut Values) -> Result<api::Settings, Invalid> {
             settings.enabled[language] = values.boolean(flag)?;
         }
         if let Some(flag) = language.info().image_flag {
-            // An empty value is what a build without defaults would have; the built-in one is meant.
-            let image = values.text(flag);
-            if !image.is_empty() {
+            if let Some(image) = image(values, flag)? {
                 settings.images[language] = image;
             }
         }
@@ -394,16 +423,23 @@ fn webhook_url(values: &Values) -> Result<Option<String>, Invalid> {
     if text.is_empty() {
         return Ok(None);
     }
-    match text.parse::<hyper::Uri>() {
-        Ok(url) if url.scheme_str() == Some("https") && url.host().is_some() && url.query().is_none() => {
-            Ok(Some(text.to_owned()))
-        }
-        _ => Err(Invalid::new(
-            &given,
-            "no usable URL",
-            "give https://HOST:PORT; the API server calls webhooks by HTTPS only",
-        )),
+    if is_webhook_url(text) {
+        return Ok(Some(text.to_owned()));
     }
+    Err(Invalid::new(&given, "no usable URL", WEBHOOK_URL))
+}
+
+/// What a base URL of webhooks has to be.
+pub const WEBHOOK_URL: &str = "give https://HOST:PORT; the API server calls webhooks by HTTPS only";
+
+/// Whether the API server takes this as the base of a webhook's URL: no user, no query
+/// (<https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#url>).
+pub fn is_webhook_url(text: &str) -> bool {
+    let Ok(url) = text.parse::<hyper::Uri>() else { return false };
+    let Some(authority) = url.authority().map(hyper::http::uri::Authority::as_str) else { return false };
+    let after_host = authority.rsplit(']').next().unwrap_or_default();
+    let port_fits = !after_host.contains(':') || url.port_u16().is_some();
+    url.scheme_str() == Some("https") && url.query().is_none() && !authority.contains('@') && port_fits
 }
 
 fn default_state_dir() -> PathBuf {

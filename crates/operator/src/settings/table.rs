@@ -141,7 +141,7 @@ static LINES: &[Setting] = &[
     line("annotations-filter", "ANNOTATIONS_FILTER", "annotations-filter", Repeated, "^kubectl\\.kubernetes\\.io/last-applied-configuration$", Works, "annotations of custom resources that are not passed on"),
     line("create-rbac-permissions", "", "create-rbac-permissions", Bool, "false", Ignored, "deprecated; found out by itself"),
     // Logging.
-    line("zap-log-level", "", "", Text, "info", Works, "debug, info, error, or a number for more detail"),
+    line("zap-log-level", "", "", Text, "info", Works, "debug, info, warn, error, or a number for more detail"),
     line("zap-encoder", "", "", Text, "", Works, "json or console"),
     line("zap-devel", "", "", Bool, "false", Works, "console format and debug level"),
     line("zap-stacktrace-level", "", "", Text, "error", Ignored, "accepted; errors name their causes instead of a stack"),

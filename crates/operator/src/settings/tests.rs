@@ -88,6 +88,41 @@ fn t35_a_filter_that_is_no_pattern_is_refused() {
 }
 
 #[test]
+fn images_and_namespaces_that_cannot_be_are_refused_with_the_flag() {
+    for flag in ["--auto-instrumentation-java-image", "--collector-image", "--target-allocator-image"] {
+        let message = error("", &[], &[&format!("{flag}=Not An Image:")]);
+        assert!(message.starts_with(flag) && message.contains("no image reference"), "{message}");
+    }
+    for names in ["A_B", ", ,", "a,-b"] {
+        let message = error("", &[], &[&format!("--watch-namespace={names}")]);
+        assert!(
+            message.starts_with("--watch-namespace") && message.contains("no list of namespaces"),
+            "{message}"
+        );
+    }
+    assert!(resolve("", &[("WATCH_NAMESPACE", "")], &[]).unwrap().watch_namespaces.is_empty());
+    assert_eq!(resolve("", &[], &["--watch-namespace=b, a"]).unwrap().watch_namespaces.len(), 2);
+}
+
+#[test]
+fn a_url_of_webhooks_is_one_that_the_api_server_takes() {
+    for url in ["https://a.b", "https://a.b:9443", "https://[::1]:9443", "https://10.0.0.1:1/path"] {
+        assert!(is_webhook_url(url), "{url}");
+    }
+    for url in [
+        "foo",
+        "http://a.b",
+        "https://",
+        "https://a b",
+        "https://u:p@a.b:1",
+        "https://a.b:99999",
+        "https://a.b?x=1",
+    ] {
+        assert!(!is_webhook_url(url), "{url}");
+    }
+}
+
+#[test]
 fn w13_a_filter_of_the_user_adds_to_the_built_in_one() {
     let process = resolve("", &[], &["--annotations-filter=.*filter.out"]).unwrap();
     let filters = &process.collector.collector.annotations_filter;

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 use api::{Instrumentation, Settings};
@@ -43,6 +44,9 @@ pub enum NamespaceLookup {
     /// Not known, and why.
     Unreadable(String),
 }
+
+/// How long the question for Instrumentations may take. Longer than others: without the answer the pod stays without its agent.
+const LAST_CHANCE: Duration = Duration::from_millis(300);
 
 impl Store {
     /// The Namespace: from memory, or from the API server when it was created just now.
@@ -97,7 +101,7 @@ impl Store {
     async fn list_instrumentations(&self, namespace: &str) -> Option<Vec<Entry>> {
         let api =
             Api::<Content<Instrumentations, Instrumentation>>::namespaced(self.client.clone(), namespace);
-        let list = tokio::time::timeout(PATIENCE, api.list(&ListParams::default())).await.ok()?.ok()?;
+        let list = tokio::time::timeout(LAST_CHANCE, api.list(&ListParams::default())).await.ok()?.ok()?;
         Some(list.items.into_iter().map(Entry::from).collect())
     }
 
