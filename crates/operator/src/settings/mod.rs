@@ -285,10 +285,10 @@ fn injection(values: &mut Values) -> Result<api::Settings, Invalid> {
         if let Some(flag) = language.info().enable_flag {
             settings.enabled[language] = values.boolean(flag)?;
         }
-        if let Some(flag) = language.info().image_flag {
-            if let Some(image) = image(values, flag)? {
-                settings.images[language] = image;
-            }
+        if let Some(flag) = language.info().image_flag
+            && let Some(image) = image(values, flag)?
+        {
+            settings.images[language] = image;
         }
     }
     if let Some(given) = values.given("instrumentations").cloned() {
