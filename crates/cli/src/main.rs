@@ -32,7 +32,8 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
 
-/// musl's allocator has one lock and no memory of sizes; this one is what glibc's grew out of, and as small.
+/// musl's own allocator is made to be safe, not fast. With this one, which glibc's grew out of, the static program needs about the
+/// time and memory of one on glibc (`docs/performance.md`).
 #[cfg(target_env = "musl")]
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
