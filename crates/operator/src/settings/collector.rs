@@ -15,7 +15,7 @@ const FIPS: &str = "/proc/sys/crypto/fips_enabled";
 /// Reads them.
 pub(super) fn read(values: &Values, tls: &TlsSettings) -> Result<Settings, Invalid> {
     let mut settings = Settings::default();
-    if let Some(image) = super::image(values, "collector-image")? {
+    if let Some(image) = super::names::image(values, "collector-image")? {
         settings.collector.image = image;
     }
     settings.collector.labels_filter = expressions(values, "labels-filter")?;
