@@ -22,10 +22,14 @@ impl Span {
     }
 }
 
-/// All messages of `folder`/telemetry.json; none while there is no file. A line that is half written is left out.
+/// All messages in the files of `folder`, one of each pod that wrote; none while there is no file. A line that is half
+/// written is left out.
 pub(super) fn messages(folder: &Path) -> Vec<Value> {
-    let text = fs::read_to_string(folder.join("telemetry.json")).unwrap_or_default();
-    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    let files = fs::read_dir(folder).into_iter().flatten().flatten();
+    let texts = files.filter_map(|file| fs::read_to_string(file.path()).ok());
+    texts
+        .flat_map(|text| text.lines().filter_map(|l| serde_json::from_str(l).ok()).collect::<Vec<_>>())
+        .collect()
 }
 
 pub(super) fn spans(messages: &[Value]) -> Vec<Span> {

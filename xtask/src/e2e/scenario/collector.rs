@@ -62,15 +62,21 @@ pub(super) async fn modes(world: &World<'_>) -> anyhow::Result<()> {
 }
 
 /// Every request that an application answered while its Collector was replaced is a span afterwards, and the Collector
-/// was replaced once; first for another configuration, then for another image.
+/// was replaced once; first for another configuration, then for another image. The Collector waits before it stops, as
+/// docs/operations.md advises: without that, kube-proxy may send a new connection to the pod that is gone.
 pub(super) async fn change(world: &World<'_>) -> anyhow::Result<()> {
     let namespace = "change";
     let folder = sink(world, namespace).await?;
-    let collector = file_collector("sink", &folder, "mode: deployment");
-    world.apply(
-        namespace,
-        &Application { name: "nodejs", language: "nodejs", ..Application::default() }.yaml(),
-    )?;
+    let collector = file_collector("sink", &folder, WAITS_BEFORE_IT_STOPS);
+    world.apply(namespace, &collector)?;
+    world.rolled_out(namespace, "deployment/sink-collector").await?;
+    let application = Application {
+        name: "nodejs",
+        language: "nodejs",
+        env: &[("OTEL_LOG_LEVEL", "info")],
+        ..Application::default()
+    };
+    world.apply(namespace, &application.yaml())?;
     world.rolled_out(namespace, "deployment/nodejs").await?;
     let pod = world.pod(namespace, "app=nodejs").await?;
     server_span(world, &pod, &folder, "nodejs").await?;
@@ -85,6 +91,9 @@ pub(super) async fn change(world: &World<'_>) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+const SINK: &str = "app.kubernetes.io/name=sink-collector";
+const WAITS_BEFORE_IT_STOPS: &str = "mode: deployment\nlifecycle: {preStop: {sleep: {seconds: 5}}}";
 
 /// Applies a changed Collector while its application is asked again and again.
 async fn replaced_once(
@@ -114,8 +123,7 @@ async fn replaced_once(
         text.trim().parse().with_context(|| format!("the generation is {text:?}"))
     };
     let revisions = || -> anyhow::Result<usize> {
-        let label = "app.kubernetes.io/name=sink-collector";
-        let names = world.kubectl(&["get", "replicasets", "-n", namespace, "-l", label, "-o", "name"], "")?;
+        let names = world.kubectl(&["get", "replicasets", "-n", namespace, "-l", SINK, "-o", "name"], "")?;
         Ok(names.lines().count())
     };
     let (old_generation, old_revisions) = (generation()?, revisions()?);
@@ -128,6 +136,11 @@ async fn replaced_once(
     })
     .await?;
     world.rolled_out(namespace, "deployment/sink-collector").await?;
+    wait_for("the old Collector to be gone", PATIENCE, async || {
+        let names = world.kubectl(&["get", "pods", "-n", namespace, "-l", SINK, "-o", "name"], "")?;
+        Ok((names.lines().count() == 1).then_some(()))
+    })
+    .await?;
     asking.abort();
     let asked = asked.load(Ordering::SeqCst);
     ensure!(asked > 0, "no request was made");
@@ -136,7 +149,10 @@ async fn replaced_once(
         ensure!(arrived >= asked, "{arrived} of {asked} spans arrived");
         Ok(Some(()))
     })
-    .await?;
+    .await
+    .with_context(|| {
+        world.kubectl(&["logs", "deployment/nodejs", "-n", namespace], "").unwrap_or_default()
+    })?;
     let rollouts = revisions()? - old_revisions;
     ensure!(rollouts == 1, "one change of the {what} made {rollouts} rollouts");
     println!("{asked} requests while the Collector got another {what}, every span arrived");

@@ -113,8 +113,8 @@ spec:
     }
 }
 
-/// A Collector that writes everything to `folder` of the node as fast as it can; `fields` are indented as fields of
-/// its spec.
+/// A Collector that writes everything to `folder` of the node as fast as it can, each of its pods to files of its own;
+/// `fields` are indented as fields of its spec.
 pub(super) fn file_collector(name: &str, folder: &std::path::Path, fields: &str) -> String {
     let fields: String = fields.lines().map(|line| format!("  {line}\n")).collect();
     format!(
@@ -133,12 +133,15 @@ spec:
     processors:
       batch: {{timeout: 200ms}}
     exporters:
-      file: {{path: /telemetry/telemetry.json, append: true, flush_interval: 200ms}}
+      # The file exporter of several pipelines closes with the first of them; what the others still have makes it panic.
+      file/traces: {{path: '/telemetry/${{env:POD_NAME}}-traces.json', append: true, flush_interval: 200ms}}
+      file/metrics: {{path: '/telemetry/${{env:POD_NAME}}-metrics.json', append: true, flush_interval: 200ms}}
+      file/logs: {{path: '/telemetry/${{env:POD_NAME}}-logs.json', append: true, flush_interval: 200ms}}
     service:
       pipelines:
-        traces: {{receivers: [otlp], processors: [batch], exporters: [file]}}
-        metrics: {{receivers: [otlp], processors: [batch], exporters: [file]}}
-        logs: {{receivers: [otlp], processors: [batch], exporters: [file]}}
+        traces: {{receivers: [otlp], processors: [batch], exporters: [file/traces]}}
+        metrics: {{receivers: [otlp], processors: [batch], exporters: [file/metrics]}}
+        logs: {{receivers: [otlp], processors: [batch], exporters: [file/logs]}}
 ",
         folder = folder.display()
     )
