@@ -150,12 +150,12 @@ fn code([errors, warnings, advice]: [usize; 3], fail_on: &str) -> u8 {
 
 fn summary([errors, warnings, advice]: [usize; 3], configurations: usize) -> String {
     let plural = |number: usize, one: &str| format!("{number} {one}{}", if number == 1 { "" } else { "s" });
-    format!(
-        "{}, {}, {advice} advice in {}",
-        plural(errors, "error"),
-        plural(warnings, "warning"),
-        plural(configurations, "configuration")
-    )
+    let found = format!("{}, {}, {advice} advice", plural(errors, "error"), plural(warnings, "warning"));
+    match configurations {
+        // In a file that is no YAML there may be any number.
+        0 => found,
+        number => format!("{found} in {}", plural(number, "configuration")),
+    }
 }
 
 /// The text with the severities in colour. A line of a source begins with its number, so nothing else begins like this.

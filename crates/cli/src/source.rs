@@ -94,7 +94,7 @@ fn folder(path: &Path, folders: &mut Vec<PathBuf>, files: &mut Vec<File>, proble
             folders.push(path.clone());
             folder(&path, folders, files, problems);
             folders.pop();
-        } else if path.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "json") && path.is_file()
+        } else if path.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "json") && !path.is_dir()
         {
             open(&path, folders.clone(), files, problems);
         }

@@ -7,6 +7,7 @@ use api::{Instrumentation, Language, Settings, annotation};
 use crate::{
     facts::{Candidates, Namespace},
     pod::Metadata,
+    syntax::{dns_label, dns_subdomain},
     verdict::{Decline, Reason},
 };
 
@@ -167,13 +168,19 @@ pub fn choose(
             {
                 return Err(unreadable(namespace, name, why));
             }
+            let annotation = language.language.info().inject;
+            let fix = if dns_label(namespace) && dns_subdomain(name) {
+                format!(
+                    "create an Instrumentation named {name} in namespace {namespace} and recreate the pod, or correct the value of {annotation}"
+                )
+            } else {
+                // Nobody can create that one.
+                format!("correct the value of {annotation}: give true, false, a name, or namespace/name")
+            };
             Err(Decline {
                 reason: Reason::InstrumentationNotFound,
                 message: format!("instrumentations.opentelemetry.io \"{name}\" not found"),
-                fix: format!(
-                    "create an Instrumentation named {name} in namespace {namespace} and recreate the pod, or correct the value of {}",
-                    language.language.info().inject
-                ),
+                fix,
             })
         }
         Asked::TheOnlyOne | Asked::Nothing => {

@@ -3,6 +3,7 @@
 
 use std::{path::PathBuf, process::Command};
 
+use anyhow::Context;
 use serde_json::json;
 
 use crate::{
@@ -20,6 +21,7 @@ const NAME: &str = concat!(
 pub(super) fn operator() -> anyhow::Result<PathBuf> {
     let binary = testkit::operator_binary()?;
     let target = target_directory()?;
+    std::fs::create_dir_all(&target).with_context(|| target.display().to_string())?;
     let archive = target.join("operator-for-e2e.tar");
     let stripped = target.join("operator-for-e2e");
     let strip = Command::new("strip").arg("-o").arg(&stripped).arg(&binary).status();

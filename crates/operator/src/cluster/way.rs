@@ -18,18 +18,19 @@ use super::proxy::Proxy;
 pub(super) enum Way {
     /// To the API server itself.
     Direct(HttpConnector),
-    /// To a proxy that is asked for a tunnel.
-    Through(Tunnel<HttpConnector>),
+    /// To a proxy, here, that is asked for a tunnel.
+    Through(Box<Uri>, Tunnel<HttpConnector>),
 }
 
 impl Way {
     pub(super) fn new(proxy: Option<&Proxy>, connector: HttpConnector) -> Way {
         let Some(proxy) = proxy else { return Way::Direct(connector) };
         let tunnel = Tunnel::new(proxy.uri.clone(), connector);
-        Way::Through(match &proxy.authorization {
+        let tunnel = match &proxy.authorization {
             Some(authorization) => tunnel.with_auth(authorization.clone()),
             None => tunnel,
-        })
+        };
+        Way::Through(Box::new(proxy.uri.clone()), tunnel)
     }
 }
 
@@ -41,14 +42,17 @@ impl Service<Uri> for Way {
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         match self {
             Way::Direct(connector) => connector.poll_ready(context).map_err(Into::into),
-            Way::Through(tunnel) => tunnel.poll_ready(context).map_err(Into::into),
+            Way::Through(_, tunnel) => tunnel.poll_ready(context).map_err(Into::into),
         }
     }
 
     fn call(&mut self, target: Uri) -> Self::Future {
         match self {
             Way::Direct(connector) => connector.call(target).map_err(Into::into).boxed(),
-            Way::Through(tunnel) => tunnel.call(target).map_err(Into::into).boxed(),
+            Way::Through(proxy, tunnel) => {
+                let what = format!("the proxy {proxy} gave no way to {target}");
+                tunnel.call(target).map_err(|error| anyhow::Error::from(error).context(what).into()).boxed()
+            }
         }
     }
 }

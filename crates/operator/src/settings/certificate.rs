@@ -38,8 +38,16 @@ pub(super) fn lifetimes(values: &Values) -> Result<Lifetimes, Invalid> {
         overlap: duration(values, "ca-overlap")?,
     };
     if lifetimes.overlap * OVERLAPS > lifetimes.ca {
-        let fix = format!("give at most a {OVERLAPS}th of --ca-lifetime");
-        return Err(Invalid::new(&values.get("ca-overlap"), "too long", fix));
+        return Err(match values.to_blame("ca-overlap", "ca-lifetime") {
+            (overlap, true) => {
+                Invalid::new(&overlap, "too long", format!("give at most a {OVERLAPS}th of --ca-lifetime"))
+            }
+            (ca, false) => {
+                let overlap = values.text("ca-overlap");
+                let fix = format!("give at least {OVERLAPS} times --ca-overlap, which is {overlap}");
+                Invalid::new(&ca, "too short", fix)
+            }
+        });
     }
     Ok(lifetimes)
 }
@@ -95,5 +103,12 @@ mod tests {
         assert!(read("99999999999d", "2s").is_err());
         let message = read("30s", "4s").unwrap_err().to_string();
         assert!(message.contains("--ca-overlap") && message.contains("10th of --ca-lifetime"), "{message}");
+        let mut only_the_life = Values::default();
+        let line = crate::settings::table::by_flag("ca-lifetime").unwrap();
+        only_the_life.from_flag(line, vec!["1s".to_owned()]);
+        assert_eq!(
+            lifetimes(&only_the_life).unwrap_err().to_string(),
+            "--ca-lifetime: \"1s\" is too short; give at least 10 times --ca-overlap, which is 6h"
+        );
     }
 }

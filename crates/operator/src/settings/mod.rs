@@ -24,7 +24,7 @@ use serde_json::Value;
 
 use crate::{certificate::Lifetimes, leader, log, manifest, telemetry, tls::TlsSettings};
 pub use names::{WEBHOOK_URL, is_namespace, is_webhook_url};
-use names::{image, watch_namespaces, webhook_url};
+use names::{image, object_name, watch_namespaces, webhook_url};
 use values::{Invalid, Values};
 
 /// What the process is there for.
@@ -140,6 +140,7 @@ impl Process {
                 .map(|flag| format!("unknown flag {flag} is ignored; see otel-operator run --help")),
         );
         Self::resolve(role, file.as_deref(), variable, |values| arguments::take(matches, values), values)
+            .map_err(|error| in_file(error, &path))
     }
 
     /// Puts the sources together.
@@ -204,9 +205,9 @@ impl Process {
             kubeconfig: path("kubeconfig"),
             webhook_url: webhook_url(&values)?,
             names: manifest::Names {
-                webhook_service: values.text("webhook-service"),
-                mutating: values.text("mutating-webhook-configuration"),
-                validating: values.text("validating-webhook-configuration"),
+                webhook_service: object_name(&values, "webhook-service")?,
+                mutating: object_name(&values, "mutating-webhook-configuration")?,
+                validating: object_name(&values, "validating-webhook-configuration")?,
             },
             install: values.boolean("install")?,
             state_dir: path("state-dir").unwrap_or_else(default_state_dir),
@@ -337,6 +338,14 @@ fn admin(values: &Values) -> Result<Option<Address>, Invalid> {
     }
 }
 
+/// Names the configuration file in an error about it.
+fn in_file(error: anyhow::Error, path: &str) -> anyhow::Error {
+    if path.is_empty() || !error.to_string().starts_with("configuration file") {
+        return error;
+    }
+    error.context(format!("--config-file={path}"))
+}
+
 fn election_times(values: &Values) -> Result<leader::Timing, Invalid> {
     let longest = Duration::from_secs(3600);
     Ok(leader::Timing {
@@ -354,16 +363,30 @@ fn election(values: &Values, timing: leader::Timing) -> Result<leader::Timing, I
         return Err(Invalid::new(&given, "too short", "give a second at least"));
     }
     if timing.renew_deadline >= timing.lease_duration {
-        let fix =
-            format!("give less than --leader-election-lease-duration, which is {:?}", timing.lease_duration);
-        return Err(Invalid::new(&values.get("leader-election-renew-deadline"), "too long", fix));
+        let (renew, lease) = ("leader-election-renew-deadline", "leader-election-lease-duration");
+        return Err(match values.to_blame(renew, lease) {
+            (given, true) => {
+                let fix = format!("give less than --{lease}, which is {:?}", timing.lease_duration);
+                Invalid::new(&given, "too long", fix)
+            }
+            (given, false) => {
+                let fix = format!("give more than --{renew}, which is {:?}", timing.renew_deadline);
+                Invalid::new(&given, "too short", fix)
+            }
+        });
     }
     if timing.retry_period * 2 > timing.renew_deadline {
-        let fix = format!(
-            "give at most half of --leader-election-renew-deadline, which is {:?}",
-            timing.renew_deadline
-        );
-        return Err(Invalid::new(&values.get("leader-election-retry-period"), "too long", fix));
+        let (retry, renew) = ("leader-election-retry-period", "leader-election-renew-deadline");
+        return Err(match values.to_blame(retry, renew) {
+            (given, true) => {
+                let fix = format!("give at most half of --{renew}, which is {:?}", timing.renew_deadline);
+                Invalid::new(&given, "too long", fix)
+            }
+            (given, false) => {
+                let fix = format!("give at least twice --{retry}, which is {:?}", timing.retry_period);
+                Invalid::new(&given, "too short", fix)
+            }
+        });
     }
     Ok(timing)
 }

@@ -25,6 +25,17 @@ pub fn is_namespace(name: &str) -> bool {
         && !name.ends_with('-')
 }
 
+/// The name of a Service or of a webhook configuration.
+pub(super) fn object_name(values: &Values, id: &'static str) -> Result<String, Invalid> {
+    let name = values.text(id);
+    // A dot may be in the name of a configuration, not of a Service.
+    let parts: Vec<&str> = name.split('.').collect();
+    if parts.iter().all(|part| is_namespace(part)) && (parts.len() == 1 || id != "webhook-service") {
+        return Ok(name);
+    }
+    Err(Invalid::new(&values.get(id), "no name of an object", "give lower-case letters, digits and '-'"))
+}
+
 /// An image setting. An empty value is what a build without defaults would have; the built-in one is meant.
 pub(super) fn image(values: &Values, id: &'static str) -> Result<Option<String>, Invalid> {
     let image = values.text(id);

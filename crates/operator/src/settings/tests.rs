@@ -191,7 +191,30 @@ fn times_of_the_election_keep_two_from_leading() {
         "--leader-election-renew-deadline: \"2m\" is too long; give less than --leader-election-lease-duration, which is 60s"
     );
     assert!(error("", &[], &[on, "--leader-election-retry-period=30s"]).contains("at most half"));
+    // Who gave only the other one is not told about a default.
+    assert_eq!(
+        error("", &[], &[on, "--leader-election-lease-duration=30s"]),
+        "--leader-election-lease-duration: \"30s\" is too short; give more than --leader-election-renew-deadline, which is 40s"
+    );
+    assert_eq!(
+        error("", &[], &[on, "--leader-election-renew-deadline=3s"]),
+        "--leader-election-renew-deadline: \"3s\" is too short; give at least twice --leader-election-retry-period, which is 5s"
+    );
     assert!(error("", &[], &[on, "--leader-election-lease-duration=soon"]).contains("no usable duration"));
+}
+
+#[test]
+fn names_and_lists_are_usable_or_refused() {
+    assert_eq!(
+        error("", &[], &["--webhook-service=A B"]),
+        "--webhook-service: \"A B\" is no name of an object; give lower-case letters, digits and '-'"
+    );
+    assert!(error("", &[], &["--mutating-webhook-configuration="]).contains("no name of an object"));
+    assert_eq!(
+        error("watch-namespace: [a, {b: c}]", &[], &[]),
+        "configuration file, key watch-namespace: \"{\\\"b\\\":\\\"c\\\"}\" is a list or an object in a list; give a list of single values"
+    );
+    assert!(resolve("watch-namespace: [a, null, b]", &[], &[]).is_ok());
 }
 
 #[test]

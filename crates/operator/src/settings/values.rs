@@ -72,7 +72,15 @@ impl Values {
             (_, Value::Null) => return Ok(()),
             (Kind::Object, _) => Vec::new(),
             (Kind::List | Kind::Repeated | Kind::Layered, Value::Array(items)) => {
-                items.iter().map(scalar).collect()
+                if let Some(item) = items.iter().find(|i| matches!(i, Value::Array(_) | Value::Object(_))) {
+                    return Err(Invalid {
+                        origin,
+                        value: item.to_string(),
+                        problem: "a list or an object in a list".to_owned(),
+                        fix: "give a list of single values".to_owned(),
+                    });
+                }
+                items.iter().filter(|item| !item.is_null()).map(scalar).collect()
             }
             (_, Value::Array(_) | Value::Object(_)) => {
                 return Err(Invalid {
@@ -141,6 +149,15 @@ impl Values {
         }
         let default = table::all().iter().find(|s| s.id() == id).map(|s| s.default).unwrap_or_default();
         Given { origin: format!("default of {id}"), texts: vec![default.to_owned()], object: Value::Null }
+    }
+
+    /// The one to blame when two settings do not fit together: this one, unless only the other was given. With it whether it
+    /// is this one.
+    pub fn to_blame(&self, this: &str, other: &str) -> (Given, bool) {
+        match (self.given(this), self.given(other)) {
+            (None, Some(given)) => (given.clone(), false),
+            _ => (self.get(this), true),
+        }
     }
 
     /// A text.

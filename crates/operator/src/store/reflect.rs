@@ -149,7 +149,8 @@ fn describe(error: &watcher::Error, kind: &str, absence: Absence) -> String {
             api::instrumentation::GROUP
         ),
         Some(403) => format!(
-            "not allowed to list and watch {kind}: bind the ClusterRole of `otel-operator manifests` ({error})"
+            "not allowed to list and watch {kind}, trying again: if this stays, bind the ClusterRole of `otel-operator manifests` \
+             (for a moment after its start an API server allows nobody anything) ({error})"
         ),
         _ => format!("cannot list or watch {kind}, trying again: {error}"),
     }
