@@ -106,11 +106,7 @@ fn mistyped(pod: &Value) -> Option<(String, String)> {
     for map in ["annotations", "labels"] {
         let members = pod.pointer(&format!("/metadata/{map}")).and_then(Value::as_object);
         if let Some((key, value)) = members.into_iter().flatten().find(|(_, v)| !v.is_string()) {
-            let fix = match value {
-                Value::Bool(_) | Value::Number(_) => format!("write it in quotes: \"{value}\""),
-                _ => "write a text".to_owned(),
-            };
-            return Some((format!("metadata.{map}[{key:?}]"), format!("{value} is not a text; {fix}")));
+            return Some((format!("metadata.{map}[{key:?}]"), is_not(value, "a text")));
         }
     }
     let parts = narrow::<inject::Metadata>(pod.get("metadata"), "metadata")
@@ -128,18 +124,54 @@ fn narrow<T: serde::de::DeserializeOwned>(value: Option<&Value>, path: &str) -> 
         let inner = member.as_array().into_iter().flatten().enumerate().find_map(|(i, item)| {
             let (item, path) = (Some(item), format!("{path}[{i}]"));
             match key.as_str() {
+                "containers" | "initContainers" | "env" | "volumeMounts"
+                    if item.is_some_and(Value::is_null) =>
+                {
+                    Some((path, is_not(&Value::Null, "an object")))
+                }
                 "containers" | "initContainers" => narrow::<inject::pod::Container>(item, &path),
                 "env" => narrow::<inject::pod::Env>(item, &path),
                 "volumeMounts" => narrow::<inject::pod::Mount>(item, &path),
                 _ => None,
             }
         });
-        let unquoted =
-            (member.is_boolean() || member.is_number()) && error.to_string().contains("expected a string");
-        let fix = if unquoted { format!("; write it in quotes: \"{member}\"") } else { String::new() };
-        return Some(inner.unwrap_or_else(|| (path, format!("{error}{fix}"))));
+        return Some(inner.unwrap_or_else(|| (path, in_plain_words(member, &error.to_string()))));
     }
-    Some((path.to_owned(), whole.to_string()))
+    Some((path.to_owned(), in_plain_words(value, &whole.to_string())))
+}
+
+/// The parser's complaint, where it is about the type of this very value and not of something inside.
+fn in_plain_words(value: &Value, complaint: &str) -> String {
+    let found = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "sequence",
+        Value::Object(_) => "map",
+    };
+    let types = complaint.strip_prefix("invalid type: ").and_then(|rest| rest.split_once("expected "));
+    let Some((_, expected)) = types.filter(|(this, _)| this.starts_with(found)) else {
+        return complaint.to_owned();
+    };
+    let wanted =
+        [("a string", "a text"), ("struct", "an object"), ("a map", "an object"), ("a sequence", "a list")];
+    match wanted.iter().find(|(word, _)| expected.starts_with(word)) {
+        Some((_, wanted)) => is_not(value, wanted),
+        None => complaint.to_owned(),
+    }
+}
+
+/// What is wrong with a value of the wrong type, and the fix.
+fn is_not(value: &Value, wanted: &str) -> String {
+    match value {
+        Value::Bool(_) | Value::Number(_) if wanted == "a text" => {
+            format!("{value} is not a text; write it in quotes: \"{value}\"")
+        }
+        Value::Array(_) => format!("a list is not {wanted}; write {wanted}"),
+        Value::Object(_) => format!("an object is not {wanted}; write {wanted}"),
+        _ => format!("{value} is not {wanted}; write {wanted}"),
+    }
 }
 
 #[cfg(test)]
@@ -173,7 +205,15 @@ mod tests {
             error(
                 json!({"spec": {"containers": [{"name": "a"}, {"name": "b", "env": [{"name": "A", "value": 1}]}]}})
             ),
-            "spec.template.spec.containers[1].env[0].value: invalid type: integer `1`, expected a string; write it in quotes: \"1\""
+            "spec.template.spec.containers[1].env[0].value: 1 is not a text; write it in quotes: \"1\""
+        );
+        assert_eq!(
+            error(json!({"spec": {"containers": [{"name": "a", "env": [null]}]}})),
+            "spec.template.spec.containers[0].env[0]: null is not an object; write an object"
+        );
+        assert_eq!(
+            error(json!({"spec": {"containers": {"name": "a"}}})),
+            "spec.template.spec.containers: an object is not a list; write a list"
         );
         assert_eq!(error(Value::Null), "spec.template: it is no object");
     }

@@ -38,16 +38,11 @@ pub(super) fn lifetimes(values: &Values) -> Result<Lifetimes, Invalid> {
         overlap: duration(values, "ca-overlap")?,
     };
     if lifetimes.overlap * OVERLAPS > lifetimes.ca {
-        return Err(match values.to_blame("ca-overlap", "ca-lifetime") {
-            (overlap, true) => {
-                Invalid::new(&overlap, "too long", format!("give at most a {OVERLAPS}th of --ca-lifetime"))
-            }
-            (ca, false) => {
-                let overlap = values.text("ca-overlap");
-                let fix = format!("give at least {OVERLAPS} times --ca-overlap, which is {overlap}");
-                Invalid::new(&ca, "too short", fix)
-            }
-        });
+        let overlap = values.text("ca-overlap");
+        return Err(values.misfit(
+            ("ca-overlap", format!("give at most a {OVERLAPS}th of --ca-lifetime")),
+            ("ca-lifetime", format!("give at least {OVERLAPS} times --ca-overlap, which is {overlap}")),
+        ));
     }
     Ok(lifetimes)
 }

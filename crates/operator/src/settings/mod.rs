@@ -9,6 +9,7 @@
 pub mod arguments;
 pub mod certificate;
 mod collector;
+mod election;
 pub mod gates;
 mod names;
 pub mod published;
@@ -179,9 +180,9 @@ impl Process {
         // A webhook server without webhooks would be nothing.
         let webhooks = values.boolean("enable-webhooks")? || role == Role::WebhookServer;
         // A time that is none is an error whether or not it is used.
-        let times = election_times(&values)?;
+        let times = election::times(&values)?;
         let elects = values.boolean("enable-leader-election")? && role == Role::Operator;
-        let leader_election = elects.then(|| election(&values, times)).transpose()?;
+        let leader_election = elects.then(|| election::ordered(&values, times)).transpose()?;
         let webhook_port = port(&values)?.filter(|_| webhooks);
         let mut warnings = tls_warnings;
         let log = log::Settings::read(&values)?;
@@ -344,51 +345,6 @@ fn in_file(error: anyhow::Error, path: &str) -> anyhow::Error {
         return error;
     }
     error.context(format!("--config-file={path}"))
-}
-
-fn election_times(values: &Values) -> Result<leader::Timing, Invalid> {
-    let longest = Duration::from_secs(3600);
-    Ok(leader::Timing {
-        lease_duration: duration(values, "leader-election-lease-duration", longest)?,
-        renew_deadline: duration(values, "leader-election-renew-deadline", longest)?,
-        retry_period: duration(values, "leader-election-retry-period", longest)?,
-    })
-}
-
-/// Times of the leader election, in the order that keeps two from leading.
-fn election(values: &Values, timing: leader::Timing) -> Result<leader::Timing, Invalid> {
-    // The record holds whole seconds.
-    if timing.lease_duration < Duration::from_secs(1) {
-        let given = values.get("leader-election-lease-duration");
-        return Err(Invalid::new(&given, "too short", "give a second at least"));
-    }
-    if timing.renew_deadline >= timing.lease_duration {
-        let (renew, lease) = ("leader-election-renew-deadline", "leader-election-lease-duration");
-        return Err(match values.to_blame(renew, lease) {
-            (given, true) => {
-                let fix = format!("give less than --{lease}, which is {:?}", timing.lease_duration);
-                Invalid::new(&given, "too long", fix)
-            }
-            (given, false) => {
-                let fix = format!("give more than --{renew}, which is {:?}", timing.renew_deadline);
-                Invalid::new(&given, "too short", fix)
-            }
-        });
-    }
-    if timing.retry_period * 2 > timing.renew_deadline {
-        let (retry, renew) = ("leader-election-retry-period", "leader-election-renew-deadline");
-        return Err(match values.to_blame(retry, renew) {
-            (given, true) => {
-                let fix = format!("give at most half of --{renew}, which is {:?}", timing.renew_deadline);
-                Invalid::new(&given, "too long", fix)
-            }
-            (given, false) => {
-                let fix = format!("give at least twice --{retry}, which is {:?}", timing.retry_period);
-                Invalid::new(&given, "too short", fix)
-            }
-        });
-    }
-    Ok(timing)
 }
 
 /// A duration as Go writes it, one unit only: `500ms`, `2s`, `1m`.

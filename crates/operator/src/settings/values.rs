@@ -151,12 +151,12 @@ impl Values {
         Given { origin: format!("default of {id}"), texts: vec![default.to_owned()], object: Value::Null }
     }
 
-    /// The one to blame when two settings do not fit together: this one, unless only the other was given. With it whether it
-    /// is this one.
-    pub fn to_blame(&self, this: &str, other: &str) -> (Given, bool) {
-        match (self.given(this), self.given(other)) {
-            (None, Some(given)) => (given.clone(), false),
-            _ => (self.get(this), true),
+    /// An error about two settings that do not fit together, each with its fix: the one that is too long is to blame, unless
+    /// only the other was given.
+    pub fn misfit(&self, (long, shorten): (&str, String), (short, lengthen): (&str, String)) -> Invalid {
+        match (self.given(long), self.given(short)) {
+            (None, Some(given)) => Invalid::new(given, "too short", lengthen),
+            _ => Invalid::new(&self.get(long), "too long", shorten),
         }
     }
 
