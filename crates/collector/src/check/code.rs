@@ -111,6 +111,8 @@ codes! {
         "An exporter does not say where to send to." "Set its `endpoint`.";
     ExportsToItself "exports-to-itself" Warning
         "An exporter sends to a receiver of the same collector: data goes round for ever." "Point it at the next collector or backend; to join pipelines, use a connector.";
+    FileExporterShared "file-exporter-shared" Advice
+        "A `file` exporter is in pipelines of several signals. When the collector stops it closes with the first of them, and what another one's processor has kept back makes the collector panic." "Define one for each signal, with a file of its own.";
     MemoryLimiterAbsent "memory-limiter-absent" Advice
         "A pipeline has no `memory_limiter`, so a burst of data may get the collector killed." "Add `memory_limiter` as the first processor.";
     MemoryLimiterNotFirst "memory-limiter-not-first" Warning

@@ -25,6 +25,35 @@ pub(super) fn check(config: &Config<'_>, findings: &mut Vec<Finding>) {
         components(config, pipeline, findings);
         memory_limiter(pipeline, findings);
     }
+    shared_file_exporters(config, findings);
+}
+
+/// Processors that still have data when receivers have stopped.
+const KEEP_BACK: [&str; 5] = ["batch", "groupbytrace", "interval", "logdedup", "tail_sampling"];
+
+/// One file exporter serves all signals of its id and is closed with the first (seen with release 0.158). Pipelines of one
+/// signal share a component that collectors stop after both.
+fn shared_file_exporters(config: &Config<'_>, findings: &mut Vec<Finding>) {
+    let keeps_back = |p: &Pipeline<'_>| p.processors.iter().any(|p| KEEP_BACK.contains(&split_id(p.id).0));
+    for id in config.enabled(Kind::Exporter).keys().filter(|id| split_id(id).0 == "file") {
+        let users: Vec<_> = config
+            .pipelines
+            .iter()
+            .filter_map(|p| Some((p, p.exporters.iter().find(|e| e.id == *id)?)))
+            .collect();
+        let Some((first, _)) = users.first() else { continue };
+        let other = users.iter().find(|(pipeline, _)| pipeline.signal != first.signal);
+        if let Some((pipeline, exporter)) = other
+            && users.iter().any(|(pipeline, _)| keeps_back(pipeline))
+        {
+            findings.push(Finding::new(
+                Code::FileExporterShared,
+                pipeline.reference_path(Role::Exporters, **exporter),
+                format!("exporter {id} is also in pipeline {}", first.name),
+                "define one file exporter for each signal, with a file of its own",
+            ));
+        }
+    }
 }
 
 fn signal(pipeline: &Pipeline<'_>, findings: &mut Vec<Finding>) {

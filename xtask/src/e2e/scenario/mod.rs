@@ -133,7 +133,7 @@ spec:
     processors:
       batch: {{timeout: 200ms}}
     exporters:
-      # The file exporter of several pipelines closes with the first of them; what the others still have makes it panic.
+      # The file exporter of several signals closes with the first of them; what the others still have makes it panic.
       file/traces: {{path: '/telemetry/${{env:POD_NAME}}-traces.json', append: true, flush_interval: 200ms}}
       file/metrics: {{path: '/telemetry/${{env:POD_NAME}}-metrics.json', append: true, flush_interval: 200ms}}
       file/logs: {{path: '/telemetry/${{env:POD_NAME}}-logs.json', append: true, flush_interval: 200ms}}
