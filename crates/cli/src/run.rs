@@ -16,7 +16,7 @@ pub(crate) fn command() -> Command {
         .about("Run the operator: in a cluster, or outside with --kubeconfig and --webhook-url")
         .long_about(
             "Run the operator: in a cluster, or outside with --kubeconfig and --webhook-url.\n\n\
-             Every setting can be given as a flag; most also as an environment variable or in the file of --config-file. \
+             Nearly every setting can be given as a flag; most also as an environment variable or in the file of --config-file. \
              A flag wins over the environment, which wins over the file.",
         )
         .args(arguments::arguments())

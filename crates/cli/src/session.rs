@@ -54,7 +54,7 @@ impl Session {
     pub(crate) fn new(given: &Given, cluster: Option<crate::cluster::Cluster>) -> Result<Session, Failure> {
         let (settings, origin) = given.settings(cluster.as_ref()).or_exit(Exit::Cluster)?;
         let (files, mut problems) = source::read(&given.common.filename);
-        let (world, more) = World::read(
+        let (mut world, more) = World::read(
             &files,
             given.common.namespace.clone(),
             settings,
@@ -62,6 +62,9 @@ impl Session {
             cluster,
         );
         problems.extend(more);
+        // What is without effect for this command may have one for the process; what is misspelt has none for anybody.
+        let about_the_file = given.process.warnings.iter().filter(|w| w.starts_with("configuration file"));
+        world.warnings.extend(about_the_file.cloned());
         Ok(Session { files: Rc::new(files), world, settings: origin, problems })
     }
 

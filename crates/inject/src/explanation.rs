@@ -76,7 +76,7 @@ impl Reason {
                 "instrumentation.opentelemetry.io/inject-jav: \"true\""),
             Reason::LanguageDisabled => is(
                 "The language is switched off in the operator.",
-                "Start the operator with the flag that the message names. Go and Nginx are off unless switched on.",
+                "Start the operator with the flag that the message names. Go and Nginx are off unless switched on; the manifest, but not the chart, switches Nginx on.",
                 "instrumentation.opentelemetry.io/inject-go: \"true\", and no --enable-go-instrumentation"),
             Reason::NoInstrumentation => is(
                 "The value is `true` and the pod's namespace has no Instrumentation.",

@@ -100,10 +100,9 @@ async fn owner(client: &Client, namespace: &str) -> Result<Option<OwnerReference
     }))
 }
 
+/// The manifest's Service calls the port `https`, the chart's `metrics`: an endpoint for each.
 fn object(namespace: &str, owner: &OwnerReference, secure: bool, on_openshift: bool) -> Value {
     let mut endpoint = json!({
-        // By the name of the port: the webhooks' Service has the same label and no port of this name.
-        "port": "https",
         "path": "/metrics",
         "scheme": if secure { "https" } else { "http" },
         "interval": "30s",
@@ -120,6 +119,12 @@ fn object(namespace: &str, owner: &OwnerReference, secure: bool, on_openshift: b
             json!({"insecureSkipVerify": true})
         };
     }
+    // By the name of the port: the webhooks' Service has the same label and no port of this name.
+    let endpoints = ["https", "metrics"].map(|port| {
+        let mut endpoint = endpoint.clone();
+        endpoint["port"] = json!(port);
+        endpoint
+    });
     let mut labels = manifest::labels();
     let selector = labels.clone();
     labels.insert("app.kubernetes.io/part-of".to_owned(), "opentelemetry-operator".to_owned());
@@ -128,7 +133,7 @@ fn object(namespace: &str, owner: &OwnerReference, secure: bool, on_openshift: b
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "ServiceMonitor",
         "metadata": {"name": NAME, "namespace": namespace, "labels": labels, "ownerReferences": [owner]},
-        "spec": {"endpoints": [endpoint], "selector": {"matchLabels": selector}},
+        "spec": {"endpoints": endpoints, "selector": {"matchLabels": selector}},
     })
 }
 
@@ -146,6 +151,8 @@ mod tests {
             (Some("https"), &json!(true))
         );
         assert_eq!(secure["metadata"]["ownerReferences"][0]["name"], "any-name");
+        let ports: Vec<_> = (0..2).map(|i| &secure["spec"]["endpoints"][i]["port"]).collect();
+        assert_eq!(ports, [&json!("https"), &json!("metrics")], "of the manifest and of the chart");
         let plain = object("otel", &owner, false, false);
         assert!(plain["spec"]["endpoints"][0]["tlsConfig"].is_null(), "{plain}");
         let openshift = object("otel", &owner, true, true);

@@ -24,7 +24,7 @@ const fn line(kind: &'static str, reason: &'static str, action: &'static str, ab
 }
 
 /// Events beside those about injection.
-fn others() -> [Line; 3] {
+fn others() -> [Line; 6] {
     let when = |line: Line, when: &str| Line { when: when.to_owned(), ..line };
     [
         when(
@@ -32,12 +32,29 @@ fn others() -> [Line; 3] {
             "The image of a language is not moved to the one of this release, because a breaking release lies between.",
         ),
         when(
-            line("Normal", "Info", "Reconcile", "OpenTelemetryCollector"),
+            line("Normal", "Info", "Info", "OpenTelemetryCollector"),
             "What belongs to the collector was brought about, after something about that had changed.",
         ),
         when(
-            line("Warning", "Error", "Reconcile", "OpenTelemetryCollector"),
+            line("Warning", "Error", "Error", "OpenTelemetryCollector"),
             "The collector could not be brought about; the note says why.",
+        ),
+        when(
+            line("Normal", "Upgrade", "Upgrade", "OpenTelemetryCollector"),
+            "The collector was moved to this release, and something in its configuration was changed for that; the note says what.",
+        ),
+        when(
+            line("Warning", "Upgrade", "Upgrade", "OpenTelemetryCollector"),
+            "Moving the collector to this release needs something from you; the note says what.",
+        ),
+        when(
+            line(
+                "Normal",
+                "Spec.Service.Telemetry.DefaultsApplied",
+                "Spec.Service.Telemetry.DefaultsApplied",
+                "OpenTelemetryCollector",
+            ),
+            "Admission added the reader of the collector's own metrics; the note says where it listens.",
         ),
     ]
 }

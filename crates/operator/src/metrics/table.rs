@@ -30,7 +30,7 @@ const fn line(name: &'static str, kind: &'static str, labels: &'static str, mean
 #[rustfmt::skip]
 pub const LINES: &[Line] = &[
     line("opentelemetry_operator_injection_verdicts_total", "counter", "`language` (`none` for the pod as a whole, `sidecar`), `verdict` (`injected`, `already_injected`, `declined`), `reason` (the reason codes)", "Decisions about pods, one for each requested language and container"),
-    line("opentelemetry_operator_pod_reviews_total", "counter", "`outcome` (`injected`, `declined`, `not_requested`, `bad_request`)", "Reviews of pods"),
+    line("opentelemetry_operator_pod_reviews_total", "counter", "`outcome` (`injected`, `already_injected`, `declined`, `not_requested`, `bad_request`)", "Reviews of pods"),
     line("opentelemetry_operator_pod_review_seconds", "histogram", "", "Time from the last byte of a pod review to its answer"),
     line("opentelemetry_operator_injection_patch_bytes", "histogram", "", "Size of the JSON patch of an injected pod"),
     line("opentelemetry_operator_workload_events_total", "counter", "`outcome` (`written`, `counted`: said before, `dropped`: too many, `failed`)", "Notices for workloads whose pods were not injected as asked"),
