@@ -37,7 +37,9 @@ fn t2_what_cannot_be_read_stops_the_start_with_who_said_it() {
     let path = format!("--config-file={}", bad.path().display());
     let message = refused(&[&path], &[]);
     assert!(
-        message.contains("configuration error: configuration file, key webhook-port: \"1foo\""),
+        message.contains(&format!(
+            "configuration error: {path}: configuration file, key webhook-port: \"1foo\""
+        )),
         "{message}"
     );
     assert!(refused(&["--webhook-port=1foo"], &[]).contains("--webhook-port: \"1foo\" is no port number"));
