@@ -219,7 +219,10 @@ async fn nothing_is_written_after_a_restart(
     println!("settings written at a restart: {of_settings:#?}");
     assert!(others.is_empty(), "written after a restart: {others:#?}");
     let after = at_rest(client).await?;
-    let changed: Vec<_> = after.iter().filter(|(name, version)| before.get(*name) != Some(version)).collect();
+    // The controller of autoscalers writes their status when it likes; what the operator writes was looked at above.
+    let ours = |name: &str| !name.contains("HorizontalPodAutoscaler");
+    let changed: Vec<_> =
+        after.iter().filter(|(name, version)| ours(name) && before.get(*name) != Some(version)).collect();
     assert!(changed.is_empty() && before.len() == after.len(), "{changed:?}");
     Ok(())
 }
