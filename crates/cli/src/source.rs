@@ -94,11 +94,17 @@ fn folder(path: &Path, folders: &mut Vec<PathBuf>, files: &mut Vec<File>, proble
             folders.push(path.clone());
             folder(&path, folders, files, problems);
             folders.pop();
-        } else if path.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "json") && !path.is_dir()
+        } else if path.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "json")
+            && may_be_read(&path)
         {
             open(&path, folders.clone(), files, problems);
         }
     }
+}
+
+/// What cannot be looked at is opened, so that the reason is told: a link that leads nowhere. A pipe would wait for ever.
+fn may_be_read(path: &Path) -> bool {
+    path.metadata().map_or(true, |found| found.is_file())
 }
 
 fn open(path: &Path, folders: Vec<PathBuf>, files: &mut Vec<File>, problems: &mut Vec<Problem>) {
@@ -130,4 +136,24 @@ fn file(name: &str, folders: Vec<PathBuf>, text: &str) -> File {
         })
         .collect();
     File { name: name.to_owned(), folders, documents }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_that_leads_nowhere_is_told_and_what_is_no_file_is_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("good.yaml"), "a: 1").unwrap();
+        std::fs::create_dir(folder.path().join("folder.yaml")).unwrap();
+        std::os::unix::fs::symlink("folder.yaml", folder.path().join("link.yaml")).unwrap();
+        std::os::unix::fs::symlink("nowhere", folder.path().join("broken.yaml")).unwrap();
+        // A named pipe; whoever opens it waits.
+        let pipe = folder.path().join("pipe.yaml");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let (files, problems) = read(&[folder.path().display().to_string()]);
+        assert_eq!(files.iter().map(|f| f.documents.len()).collect::<Vec<_>>(), [1]);
+        assert!(matches!(&problems[..], [only] if only.0.contains("broken.yaml")), "{problems:?}");
+    }
 }

@@ -145,6 +145,7 @@ fn in_plain_words(value: &Value, complaint: &str) -> String {
     let found = match value {
         Value::Null => "null",
         Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "floating point",
         Value::Number(_) => "integer",
         Value::String(_) => "string",
         Value::Array(_) => "sequence",
@@ -206,6 +207,10 @@ mod tests {
                 json!({"spec": {"containers": [{"name": "a"}, {"name": "b", "env": [{"name": "A", "value": 1}]}]}})
             ),
             "spec.template.spec.containers[1].env[0].value: 1 is not a text; write it in quotes: \"1\""
+        );
+        assert_eq!(
+            error(json!({"spec": {"containers": [{"name": "a", "env": [{"name": "A", "value": 1.5}]}]}})),
+            "spec.template.spec.containers[0].env[0].value: 1.5 is not a text; write it in quotes: \"1.5\""
         );
         assert_eq!(
             error(json!({"spec": {"containers": [{"name": "a", "env": [null]}]}})),

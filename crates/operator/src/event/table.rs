@@ -24,38 +24,23 @@ const fn line(kind: &'static str, reason: &'static str, action: &'static str, ab
 }
 
 /// Events beside those about injection.
+#[rustfmt::skip]
 fn others() -> [Line; 6] {
-    let when = |line: Line, when: &str| Line { when: when.to_owned(), ..line };
+    // Their action is their reason.
+    let of_collector = |kind, reason, when: &str| Line {
+        when: when.to_owned(),
+        ..line(kind, reason, reason, "OpenTelemetryCollector")
+    };
     [
-        when(
-            line("Warning", "UpgradeBlocked", "Upgrade-<language>", "Instrumentation"),
-            "The image of a language is not moved to the one of this release, because a breaking release lies between.",
-        ),
-        when(
-            line("Normal", "Info", "Info", "OpenTelemetryCollector"),
-            "What belongs to the collector was brought about, after something about that had changed.",
-        ),
-        when(
-            line("Warning", "Error", "Error", "OpenTelemetryCollector"),
-            "The collector could not be brought about; the note says why.",
-        ),
-        when(
-            line("Normal", "Upgrade", "Upgrade", "OpenTelemetryCollector"),
-            "The collector was moved to this release, and something in its configuration was changed for that; the note says what.",
-        ),
-        when(
-            line("Warning", "Upgrade", "Upgrade", "OpenTelemetryCollector"),
-            "Moving the collector to this release needs something from you; the note says what.",
-        ),
-        when(
-            line(
-                "Normal",
-                "Spec.Service.Telemetry.DefaultsApplied",
-                "Spec.Service.Telemetry.DefaultsApplied",
-                "OpenTelemetryCollector",
-            ),
-            "Admission added the reader of the collector's own metrics; the note says where it listens.",
-        ),
+        Line {
+            when: "The image of a language is not moved to the one of this release, because a breaking release lies between.".to_owned(),
+            ..line("Warning", "UpgradeBlocked", "Upgrade-<language>", "Instrumentation")
+        },
+        of_collector("Normal", "Info", "What belongs to the collector was brought about, after something about that had changed."),
+        of_collector("Warning", "Error", "The collector could not be brought about; the note says why."),
+        of_collector("Normal", "Upgrade", "The collector was moved to this release, and something in its configuration was changed for that; the note says what."),
+        of_collector("Warning", "Upgrade", "Moving the collector to this release needs something from you; the note says what."),
+        of_collector("Normal", "Spec.Service.Telemetry.DefaultsApplied", "Admission added the reader of the collector's own metrics; the note says where it listens."),
     ]
 }
 

@@ -18,19 +18,24 @@ pub(super) fn watch_namespaces(values: &Values) -> Result<BTreeSet<String>, Inva
 /// Whether a namespace can have this name: a DNS label
 /// (<https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names>).
 pub fn is_namespace(name: &str) -> bool {
+    name.len() <= 63 && is_part(name)
+}
+
+/// Lower-case letters, digits and, inside, dashes.
+fn is_part(text: &str) -> bool {
     let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    (1..=63).contains(&name.len())
-        && name.chars().all(inner)
-        && !name.starts_with('-')
-        && !name.ends_with('-')
+    !text.is_empty() && text.chars().all(inner) && !text.starts_with('-') && !text.ends_with('-')
 }
 
 /// The name of a Service or of a webhook configuration.
 pub(super) fn object_name(values: &Values, id: &'static str) -> Result<String, Invalid> {
     let name = values.text(id);
-    // A dot may be in the name of a configuration, not of a Service.
-    let parts: Vec<&str> = name.split('.').collect();
-    if parts.iter().all(|part| is_namespace(part)) && (parts.len() == 1 || id != "webhook-service") {
+    // The name of a configuration may have dots, and be longer than a Service's: the chart makes it of the release's name.
+    let is_name = match id {
+        "webhook-service" => is_namespace(&name),
+        _ => name.len() <= 253 && name.split('.').all(is_part),
+    };
+    if is_name {
         return Ok(name);
     }
     Err(Invalid::new(&values.get(id), "no name of an object", "give lower-case letters, digits and '-'"))

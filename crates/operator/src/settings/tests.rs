@@ -210,6 +210,8 @@ fn names_and_lists_are_usable_or_refused() {
         "--webhook-service: \"A B\" is no name of an object; give lower-case letters, digits and '-'"
     );
     assert!(error("", &[], &["--mutating-webhook-configuration="]).contains("no name of an object"));
+    let long = format!("--validating-webhook-configuration={}.validation", "r".repeat(70));
+    assert!(resolve("", &[], &[&long]).is_ok(), "as long as the chart makes it");
     assert_eq!(
         error("watch-namespace: [a, {b: c}]", &[], &[]),
         "configuration file, key watch-namespace: \"{\\\"b\\\":\\\"c\\\"}\" is a list or an object in a list; give a list of single values"

@@ -9,6 +9,8 @@ use super::{Application, server_span, sink};
 use crate::e2e::world::{OPERATOR_LABEL, OPERATOR_NAMESPACE, PATIENCE, World, verdict};
 
 const NAMESPACE: &str = "crash";
+/// A rollout takes about as long as kube-proxy needs to learn of new pods.
+const MOST_MISSED: usize = 3;
 
 pub(super) async fn run(world: &World<'_>) -> anyhow::Result<()> {
     let folder = sink(world, NAMESPACE).await?;
@@ -86,7 +88,7 @@ pub(super) async fn run(world: &World<'_>) -> anyhow::Result<()> {
 /// is created without instrumentation, as docs/operations.md says; one that is made after it must have it.
 async fn instrumented(world: &World<'_>, name: &str) -> anyhow::Result<Pod> {
     let deployment = format!("deployment/{name}");
-    for missed in 0..=MOST_MISSED {
+    for missed in 0..MOST_MISSED {
         world.rolled_out(NAMESPACE, &deployment).await?;
         let pod = world.pod(NAMESPACE, &format!("app={name}")).await?;
         if !verdict(&pod).is_empty() {
@@ -97,6 +99,3 @@ async fn instrumented(world: &World<'_>, name: &str) -> anyhow::Result<Pod> {
     }
     bail!("{MOST_MISSED} pods in a row were not instrumented after a crash: {name}")
 }
-
-/// A rollout takes about as long as kube-proxy needs to learn of new pods.
-const MOST_MISSED: usize = 3;
